@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * The pfsync link kind: attributes, verdicts and counters of nfsync.
+ */
+#ifndef _UAPI_LINUX_IF_PFSYNC_H
+#define _UAPI_LINUX_IF_PFSYNC_H
+
+#include <linux/types.h>
+
+#define PFSYNC_IPPROTO		240	/* no IANA name: used by pfsync alone */
+#define PFSYNC_GROUP		0xe00000f0U	/* 224.0.0.240, host order */
+
+#define PFSYNC_MAXUPD_DEFAULT	128	/* 0: no limit */
+#define PFSYNC_FLUSH_DEFAULT	10	/* ms */
+#define PFSYNC_FLUSH_MAX	1000	/* ms, pf's own flush interval */
+#define PFSYNC_MTU_MIN		308	/* one full state of any BSD must fit */
+
+/* IFLA_INFO_DATA of kind "pfsync" */
+enum {
+	IFLA_PFSYNC_UNSPEC,
+	IFLA_PFSYNC_SYNCDEV,	/* u32, ifindex; 0 detaches */
+	IFLA_PFSYNC_SYNCPEER,	/* be32, IPv4 address; 0 or the group: multicast */
+	IFLA_PFSYNC_VERSION,	/* u16, enum pfsync_version: what is sent */
+	IFLA_PFSYNC_MAXUPD,	/* u8, updates of one state that force a flush */
+	IFLA_PFSYNC_FLUSH,	/* u32, ms, longest wait of a queued message */
+	IFLA_PFSYNC_WINDOW,	/* u8, enum pfsync_window */
+	IFLA_PFSYNC_DEFER,	/* u8, 0 or 1: hold the first packet */
+	IFLA_PFSYNC_HOSTID,	/* u32, creator id of this node, never 0 */
+	IFLA_PFSYNC_LOCAL,	/* u8, 0 or 1: also flows of the firewall itself */
+	IFLA_PFSYNC_VERDICT,	/* u8, enum pfsync_verdict, read only */
+	__IFLA_PFSYNC_MAX
+};
+
+#define IFLA_PFSYNC_MAX (__IFLA_PFSYNC_MAX - 1)
+
+/* Header version 6 is OpenBSD's; the others name FreeBSD's v5 messages */
+enum pfsync_version {
+	PFSYNC_VERSION_6	= 6,
+	PFSYNC_VERSION_1301	= 1301,
+	PFSYNC_VERSION_1400	= 1400,
+	PFSYNC_VERSION_1500	= 1500,
+};
+
+/* What an entry whose packets go past a peer lets through */
+enum pfsync_window {
+	PFSYNC_WINDOW_BOUNDED,	/* told windows plus a bounded slack */
+	PFSYNC_WINDOW_LIBERAL,	/* IP_CT_TCP_FLAG_BE_LIBERAL */
+	PFSYNC_WINDOW_STRICT,	/* told windows, no slack */
+	__PFSYNC_WINDOW_MAX
+};
+
+/* May this node serve?  IFF_RUNNING is set for IN_SYNC and ALONE only */
+enum pfsync_verdict {
+	PFSYNC_VERDICT_DOWN,		/* device is down */
+	PFSYNC_VERDICT_NO_LINK,		/* no syncdev, or it has no carrier */
+	PFSYNC_VERDICT_JOINING,		/* asked for the states, no end seen */
+	PFSYNC_VERDICT_NOT_IN_SYNC,	/* peer heard, transfer failed */
+	PFSYNC_VERDICT_ALONE,		/* asked, and no peer was ever heard */
+	PFSYNC_VERDICT_IN_SYNC,		/* a whole transfer was received */
+	__PFSYNC_VERDICT_MAX
+};
+
+/*
+ * Counters, in the order of IFLA_INFO_XSTATS (an array of __u64) and of
+ * ethtool -S.  Append only.  _(symbol, name)
+ */
+#define PFSYNC_STATS(_) \
+	/* pf's own */ \
+	_(IPACKETS, "ipackets")		/* frames that reached the handler */ \
+	_(OPACKETS, "opackets")		/* frames handed to IP */ \
+	_(BADIF, "badif")		/* arrived beside the syncdev */ \
+	_(BADTTL, "badttl")		/* TTL other than 255 */ \
+	_(HDROPS, "hdrops")		/* shorter than its header */ \
+	_(BADVER, "badver")		/* header version not ours */ \
+	_(BADACT, "badact")		/* unknown action that can't be skipped */ \
+	_(BADLEN, "badlen")		/* section or frame length wrong */ \
+	_(BADAUTH, "badauth")		/* sender is not the configured peer */ \
+	_(BADVAL, "badval")		/* message with a value out of range */ \
+	_(BADSTATE, "badstate")		/* message for an unknown state */ \
+	_(STALE, "stale")		/* update older than our own view */ \
+	_(ONOMEM, "onomem")		/* no buffer to send from, retried */ \
+	_(OERRORS, "oerrors")		/* IP refused a frame */ \
+	/* received, by action */ \
+	_(RX_CLR, "rx_clr") \
+	_(RX_INS, "rx_ins") \
+	_(RX_INS_ACK, "rx_ins_ack") \
+	_(RX_UPD, "rx_upd") \
+	_(RX_UPD_C, "rx_upd_c") \
+	_(RX_UPD_REQ, "rx_upd_req") \
+	_(RX_DEL, "rx_del") \
+	_(RX_DEL_C, "rx_del_c") \
+	_(RX_BUS, "rx_bus") \
+	_(RX_TDB, "rx_tdb")		/* skipped by size */ \
+	_(RX_SKIPPED, "rx_skipped")	/* of actions or sizes not spoken here */ \
+	/* sent, by action */ \
+	_(TX_CLR, "tx_clr") \
+	_(TX_INS, "tx_ins") \
+	_(TX_INS_ACK, "tx_ins_ack") \
+	_(TX_UPD, "tx_upd") \
+	_(TX_UPD_C, "tx_upd_c") \
+	_(TX_UPD_REQ, "tx_upd_req") \
+	_(TX_DEL_C, "tx_del_c") \
+	_(TX_BUS, "tx_bus") \
+	/* frames refused for reasons pf has no name for */ \
+	_(RX_DOWN, "rx_down")		/* device down or without syncdev */ \
+	_(RX_OWN, "rx_own")		/* our own frame came back */ \
+	_(RX_NOMEM, "rx_nomem")		/* frame could not be made linear */ \
+	/* import into conntrack */ \
+	_(IMP_CREATED, "imp_created") \
+	_(IMP_UPDATED, "imp_updated") \
+	_(IMP_DELETED, "imp_deleted") \
+	_(IMP_ADOPTED, "imp_adopted")	/* entry was here, not yet told */ \
+	_(IMP_ALIAS, "imp_alias")	/* entry is known under another id */ \
+	_(IMP_OWNID, "imp_ownid")	/* INS in our own name */ \
+	_(IMP_UNSUPP, "imp_unsupp")	/* NAT64, synproxy, foreign rdomain */ \
+	_(IMP_FULL, "imp_full")		/* no conntrack: table full or no memory */ \
+	_(IMP_CHAIN, "imp_chain")	/* hash chain too long */ \
+	_(IMP_CONFLICT, "imp_conflict")	/* tuple owned by another entry */ \
+	_(IMP_NOMEM, "imp_nomem")	/* no memory for the sync state */ \
+	/* states and queues */ \
+	_(STATE_NOMEM, "state_nomem")	/* local entry not tracked, no memory */ \
+	_(DEL_REFUSED, "del_refused")	/* DEL of a flow that moves here */ \
+	_(EXPIRE_QUIET, "expire_quiet")	/* learned entry ended, not announced */ \
+	_(REQ_LIMITED, "req_limited")	/* update request suppressed */ \
+	_(BULK_LIMITED, "bulk_limited")	/* bulk request joined a running one */ \
+	_(QUEUE_REPAIR, "queue_repair")	/* marker and list disagreed */ \
+	_(LEN_REPAIR, "len_repair")	/* assembled length disagreed */ \
+	_(SLOT_REPAIR, "slot_repair")	/* event slot was overwritten */ \
+	_(URGENT, "urgent")		/* flushes at the end of a batch */ \
+	_(TIMEOUTS, "timeouts")		/* flushes by the timer */ \
+	/* reasons added later go here: the order above is ABI */
+
+enum pfsync_stat {
+#define PFSYNC_STAT_ENUM(sym, name) PFSYNC_STAT_##sym,
+	PFSYNC_STATS(PFSYNC_STAT_ENUM)
+#undef PFSYNC_STAT_ENUM
+	__PFSYNC_STAT_MAX
+};
+
+#endif /* _UAPI_LINUX_IF_PFSYNC_H */

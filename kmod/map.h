@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * pf's picture of a connection and conntrack's, each from the other.  Pure:
+ * works on plain structs and is also built in userspace.
+ */
+#ifndef _NFSYNC_MAP_H
+#define _NFSYNC_MAP_H
+
+#include "wire.h"
+
+/* One end of a tuple: port is the ICMP id for ICMP queries */
+struct nfsync_map_end {
+	u8 addr[16];		/* IPv4 in the first four bytes */
+	u16 port;		/* host order */
+};
+
+/* conntrack's seen[dir]: numbers of the sender of direction dir */
+struct nfsync_map_seen {
+	u32 td_end;
+	u32 td_maxend;
+	u32 td_maxwin;		/* bytes, scaled */
+	u8 td_scale;
+	u8 flags;		/* IP_CT_TCP_FLAG_* */
+};
+
+/*
+ * A plain picture of one conntrack entry.  tuple[dir].src sends direction
+ * dir (0 original, 1 reply).  For ICMP the id is in src.port of both
+ * directions and dst.port is 0, as conntrack keeps one id for both.
+ */
+struct nfsync_map_ct {
+	struct {
+		struct nfsync_map_end src, dst;
+	} tuple[2];
+	struct nfsync_map_seen seen[2];	/* TCP */
+	u32 expire;		/* s left */
+	u32 age;		/* s, 0 = unknown */
+	u32 mark;
+	u16 zone;
+	u8 af;			/* NFSYNC_AF_* */
+	u8 proto;
+	u8 icmp_type;		/* of the original direction */
+	u8 icmp_code;
+	u8 tcp_state;		/* enum tcp_conntrack */
+	bool seen_reply;
+	bool assured;
+	bool no_windows;	/* liberal or frozen: windows are not to be told */
+};
+
+enum nfsync_map_err {
+	NFSYNC_MAP_OK,
+	NFSYNC_MAP_AF,		/* keys of two families (NAT64) */
+	NFSYNC_MAP_PROXY,	/* synproxy levels */
+	NFSYNC_MAP_SEQDIFF,	/* modulated sequence numbers */
+	NFSYNC_MAP_RDOMAIN,
+	NFSYNC_MAP_ROUTE,	/* route-to and its kin */
+	NFSYNC_MAP_PROTO,	/* protocol or ICMP type without a mapping */
+};
+
+void nfsync_map_export(const struct nfsync_map_ct *ct,
+		       struct nfsync_msg_state *m);
+void nfsync_map_export_peers(const struct nfsync_map_ct *ct,
+			     struct nfsync_msg_peer peer[2], u8 *timeout);
+enum nfsync_map_err nfsync_map_import(const struct nfsync_msg_state *m,
+				      struct nfsync_map_ct *ct);
+void nfsync_map_import_peer(const struct nfsync_msg_peer *p,
+			    const struct nfsync_msg_ext *ext, int side,
+			    bool both_scaled, struct nfsync_map_seen *seen);
+u8 nfsync_map_tcp_state(const struct nfsync_msg_peer peer[2],
+			u8 close_init[2]);
+u8 nfsync_map_timeout(u8 proto, const struct nfsync_msg_peer peer[2],
+		      bool seen_reply, bool assured);
+u32 nfsync_map_threshold(u32 other_maxwin);
+u32 nfsync_map_urgent(u32 other_maxwin);
+u32 nfsync_map_slack(u32 other_maxwin);
+
+#endif /* _NFSYNC_MAP_H */

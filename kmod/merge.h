@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Which side of an update is newer than ours.  Pure: also built in userspace.
+ */
+#ifndef _NFSYNC_MERGE_H
+#define _NFSYNC_MERGE_H
+
+#include "wire.h"
+
+#define NFSYNC_MERGE_TAKE_SRC	0x01	/* theirs is as new or newer */
+#define NFSYNC_MERGE_TAKE_DST	0x02
+#define NFSYNC_MERGE_TAKE_BOTH	0x03
+#define NFSYNC_MERGE_STALE	0x04	/* some side was kept: answer */
+
+/* serial numbers (RFC 1982): is @a after @b? */
+static inline bool nfsync_seq_after(u32 a, u32 b)
+{
+	return (s32)(a - b) > 0;
+}
+
+static inline u32 nfsync_seq_max(u32 a, u32 b)
+{
+	return nfsync_seq_after(a, b) ? a : b;
+}
+
+unsigned int nfsync_merge_peers(u8 proto, const struct nfsync_msg_peer own[2],
+				const struct nfsync_msg_peer theirs[2]);
+
+#endif /* _NFSYNC_MERGE_H */
