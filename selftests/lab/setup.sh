@@ -1,0 +1,225 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# setup.sh [part...] - fetch what building, testing and the guest lab need
+#
+# Parts: packages 6.12 6.1 7.2 kselftest vng (default: all of them, in this
+# order). Idempotent: a part that is complete costs milliseconds and says
+# nothing. Debian packages are installed with apt, as root or through sudo;
+# everything else is unpacked in the cache (see env.sh) and the system is not
+# touched. Newer suites come through private apt folders whose source lists
+# are derived from this machine's own.
+
+set -euo pipefail
+# shellcheck source=selftests/lab/env.sh
+. "$(dirname "$0")/env.sh"
+
+BUILD_PACKAGES="gcc make bc xz-utils kmod pahole libmnl-dev iproute2 dkms
+	clang libclang-rt-dev llvm sparse shellcheck codespell perl"
+LAB_PACKAGES="qemu-system-x86 busybox-static cpio zstd conntrack conntrackd
+	nftables tcpdump ethtool iputils-ping socat jq procps
+	python3 python3-requests python3-argcomplete udev util-linux"
+
+say()
+{
+	echo "setup: $*"
+}
+
+# Bump the revision of a part when what it unpacks changes.
+part_done()
+{
+	[ "$(cat "$1/.part" 2>/dev/null)" = "$2" ]
+}
+
+# --- Debian packages ---------------------------------------------------------
+
+missing_packages()
+{
+	local have p
+
+	# dpkg-query fails when it does not know one of the names; what it
+	# knows is printed all the same.
+	# shellcheck disable=SC2086,SC2016
+	have=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' \
+		$BUILD_PACKAGES $LAB_PACKAGES 2>/dev/null |
+		sed -n 's/^installed //p' || :)
+	for p in $BUILD_PACKAGES $LAB_PACKAGES; do
+		grep -qxF "$p" <<<"$have" || echo "$p"
+	done
+}
+
+setup_packages()
+{
+	local need
+
+	need=$(missing_packages | tr '\n' ' ')
+	[ -n "$need" ] || return 0
+	say "apt-get install $need"
+	as_root apt-get update -q=2
+	# dkms would otherwise autoinstall into, and the initramfs hooks
+	# rebuild, things nobody asked for: no recommends, no questions.
+	# shellcheck disable=SC2086
+	as_root env DEBIAN_FRONTEND=noninteractive \
+		apt-get install -q=2 --no-install-recommends $need >/dev/null
+}
+
+# --- private apt folders -----------------------------------------------------
+
+# The machine's own Debian sources as one-line entries for SUITE: same
+# mirrors, same security mirror, the suite changed.
+apt_sources()
+{
+	local suite=$1 uri release component key
+
+	key=/usr/share/keyrings/debian-archive-keyring.gpg
+	# shellcheck disable=SC2016
+	apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' \
+		'Created-By: Packages' | sort -u |
+	while read -r uri release component; do
+		case $component,$release in
+		main,bookworm | main,bookworm-security | main,bookworm-backports) ;;
+		*) continue ;;
+		esac
+		echo "deb [signed-by=$key] $uri ${release/bookworm/$suite} main"
+		if [ "$suite,$release" = trixie,bookworm ]; then
+			echo "deb [signed-by=$key] $uri trixie-backports main"
+		fi
+	done | sort -u
+}
+
+# Run an apt tool in the private folder of SUITE. The empty status file makes
+# apt resolve as if nothing were installed.
+apt_in()
+{
+	local suite=$1 tool=$2 d
+
+	d=$CACHE/apt/$suite
+	shift 2
+	"$tool" -q=2 -o Dir::Etc::sourcelist="$d/sources.list" \
+		-o Dir::Etc::sourceparts=/dev/null \
+		-o Dir::Etc::preferencesparts=/dev/null \
+		-o Dir::Etc::preferences=/dev/null \
+		-o Dir::State="$d" -o Dir::State::lists="$d/lists" \
+		-o Dir::State::status="$d/status" \
+		-o Dir::Cache="$d" -o Dir::Cache::archives="$d/archives" \
+		-o APT::Sandbox::User=root -o Acquire::Languages=none \
+		-o Debug::NoLocking=true "$@"
+}
+
+# Once a run and suite: lists as new as the mirror has.
+apt_refresh()
+{
+	local suite=$1 d=$CACHE/apt/$1
+
+	[ -z "${refreshed[$suite]:-}" ] || return 0
+	mkdir -p "$d"/{lists,archives}/partial
+	chmod 700 "$d"
+	: >"$d/status"
+	apt_sources "$suite" >"$d/sources.list"
+	[ -s "$d/sources.list" ] ||
+		die "no Debian bookworm entry in this machine's apt sources"
+	apt_in "$suite" apt-get update
+	refreshed[$suite]=1
+}
+declare -A refreshed
+
+# Fetch and unpack packages of SUITE into DIR.
+apt_unpack()
+{
+	local suite=$1 dir=$2 tmp deb
+
+	shift 2
+	tmp=$(mktemp -d "$CACHE/fetch.XXXXXX")
+	(cd "$tmp" && apt_in "$suite" apt-get download "$@")
+	for deb in "$tmp"/*.deb; do
+		# dpkg -x would replace the usr-merge links of a root.
+		dpkg --fsys-tarfile "$deb" |
+			tar -x --keep-directory-symlink -C "$dir"
+	done
+	rm -rf "$tmp"
+}
+
+# --- kernels -----------------------------------------------------------------
+
+# Newest release of a kernel series that has both an image and headers.
+newest_release()
+{
+	local suite=$1 pattern=$2 names
+
+	names=$(apt_in "$suite" apt-cache pkgnames linux-)
+	{
+		sed -n "s/^linux-image-\($pattern\)\$/\1/p" <<<"$names"
+		sed -n "s/^linux-headers-\($pattern\)\$/\1/p" <<<"$names"
+	} | sort -V | uniq -d | tail -n 1
+}
+
+# Debian's header trees name their common half and themselves absolutely.
+relocate_headers()
+{
+	local root=$1 kver=$2
+
+	sed -i "s#/usr/src/#$root/usr/src/#" \
+		"$root/usr/src/linux-headers-$kver/Makefile"
+	ln -sfn "root/usr/src/linux-headers-$kver" "${root%/*}/headers"
+}
+
+# Image and modules, from the old (/boot, /lib) or the new layout (/usr/lib).
+place_image()
+{
+	local dir=$1 kver=$2 from
+
+	from=$dir/root/usr/lib/modules/$kver
+	[ -d "$from" ] || from=$dir/root/lib/modules/$kver
+	if [ -f "$dir/root/boot/vmlinuz-$kver" ]; then
+		mv "$dir/root/boot/vmlinuz-$kver" "$dir/vmlinuz"
+	else
+		mv "$from/vmlinuz" "$dir/vmlinuz"
+	fi
+	mkdir -p "$dir/lib/modules"
+	rm -f "$from/build" "$from/source"
+	mv "$from" "$dir/lib/modules/$kver"
+	/sbin/depmod -b "$dir" "$kver"
+	ln -s ../../../headers "$dir/lib/modules/$kver/build"
+}
+
+setup_bookworm_kernel()
+{
+	local v=$1 pattern=$2 dir kver
+
+	dir=$(kernel_dir "$v")
+	part_done "$dir" 1 && return 0
+	apt_refresh bookworm
+	kver=$(newest_release bookworm "$pattern")
+	[ -n "$kver" ] || die "apt offers no Linux $v"
+	say "Linux $v: $kver, image and headers, into $dir"
+	rm -rf "$dir"
+	mkdir -p "$dir/root"
+	apt_unpack bookworm "$dir/root" "linux-image-$kver" \
+		"linux-headers-$kver" "linux-headers-${kver/amd64/common}" \
+		"linux-kbuild-${kver%-amd64}"
+	place_image "$dir" "$kver"
+	relocate_headers "$dir/root" "$kver"
+	echo "$kver" >"$dir/kver"
+	echo 1 >"$dir/.part"
+}
+
+main()
+{
+	local part
+
+	. /etc/os-release
+	[ "${VERSION_CODENAME:-}" = bookworm ] ||
+		die "written for Debian 12, this is ${PRETTY_NAME:-unknown}"
+	mkdir -p "$CACHE"
+	[ $# -gt 0 ] || set -- packages 6.12 6.1
+	for part in "$@"; do
+		case $part in
+		packages) setup_packages ;;
+		6.12) setup_bookworm_kernel 6.12 '6\.12\.[^ ]*[0-9]-amd64' ;;
+		6.1) setup_bookworm_kernel 6.1 '6\.1\.0-[0-9]*-amd64' ;;
+		*) die "unknown part: $part" ;;
+		esac
+	done
+}
+
+main "$@"
