@@ -153,6 +153,16 @@ newest_release()
 	} | sort -V | uniq -d | tail -n 1
 }
 
+# The headers of a release with all that building a module reads from them.
+header_packages()
+{
+	local suite=$1 kver=$2
+
+	echo "linux-headers-$kver"
+	apt_in "$suite" apt-cache depends "linux-headers-$kver" |
+		sed -n 's/^ *Depends: \(linux-headers-.*-common\|linux-kbuild-.*\)$/\1/p'
+}
+
 # Debian's header trees name their common half and themselves absolutely.
 relocate_headers()
 {
@@ -194,13 +204,48 @@ setup_bookworm_kernel()
 	say "Linux $v: $kver, image and headers, into $dir"
 	rm -rf "$dir"
 	mkdir -p "$dir/root"
+	# shellcheck disable=SC2046
 	apt_unpack bookworm "$dir/root" "linux-image-$kver" \
-		"linux-headers-$kver" "linux-headers-${kver/amd64/common}" \
-		"linux-kbuild-${kver%-amd64}"
+		$(header_packages bookworm "$kver")
 	place_image "$dir" "$kver"
 	relocate_headers "$dir/root" "$kver"
 	echo "$kver" >"$dir/kver"
 	echo 1 >"$dir/.part"
+}
+
+# --- files of the kernel tree that are used but not ours -----------------------
+
+# From Debian's source package: checkpatch with its word lists, and the shell
+# library that the kernel's own network selftests source. NAME:PATH pairs say
+# where each member goes.
+setup_kselftest()
+{
+	local tmp pair members="" base=linux-source-6.12
+
+	part_done "$CACHE/kselftest" 1 && return 0
+	say "checkpatch and the kselftest shell library, from $base"
+	apt_refresh bookworm
+	tmp=$(mktemp -d "$CACHE/fetch.XXXXXX")
+	set -- checkpatch/checkpatch.pl:scripts/checkpatch.pl \
+		checkpatch/spelling.txt:scripts/spelling.txt \
+		checkpatch/const_structs.checkpatch:scripts/const_structs.checkpatch \
+		kselftest/lib.sh:tools/testing/selftests/net/lib.sh \
+		kselftest/lib/sh/defer.sh:tools/testing/selftests/net/lib/sh/defer.sh \
+		kselftest/ktap_helpers.sh:tools/testing/selftests/kselftest/ktap_helpers.sh
+	for pair; do
+		members="$members $base/${pair#*:}"
+	done
+	(cd "$tmp" && apt_in bookworm apt-get download "$base")
+	dpkg --fsys-tarfile "$tmp"/*.deb |
+		tar -xO "./usr/src/$base.tar.xz" >"$tmp/src.tar.xz"
+	# shellcheck disable=SC2086
+	tar -xJf "$tmp/src.tar.xz" -C "$tmp" --occurrence=1 $members
+	rm -rf "$CACHE/kselftest" "$CACHE/checkpatch"
+	for pair; do
+		install -D "$tmp/$base/${pair#*:}" "$CACHE/${pair%%:*}"
+	done
+	rm -rf "$tmp"
+	echo 1 >"$CACHE/kselftest/.part"
 }
 
 main()
@@ -211,12 +256,13 @@ main()
 	[ "${VERSION_CODENAME:-}" = bookworm ] ||
 		die "written for Debian 12, this is ${PRETTY_NAME:-unknown}"
 	mkdir -p "$CACHE"
-	[ $# -gt 0 ] || set -- packages 6.12 6.1
+	[ $# -gt 0 ] || set -- packages 6.12 6.1 kselftest
 	for part in "$@"; do
 		case $part in
 		packages) setup_packages ;;
 		6.12) setup_bookworm_kernel 6.12 '6\.12\.[^ ]*[0-9]-amd64' ;;
 		6.1) setup_bookworm_kernel 6.1 '6\.1\.0-[0-9]*-amd64' ;;
+		kselftest) setup_kselftest ;;
 		*) die "unknown part: $part" ;;
 		esac
 	done
