@@ -11,7 +11,7 @@
 # are derived from this machine's own.
 
 set -euo pipefail
-# shellcheck source=selftests/lab/env.sh
+# shellcheck source-path=SCRIPTDIR source=env.sh
 . "$(dirname "$0")/env.sh"
 
 BUILD_PACKAGES="gcc make bc xz-utils kmod pahole libmnl-dev iproute2 dkms
@@ -230,7 +230,6 @@ setup_kselftest()
 		checkpatch/spelling.txt:scripts/spelling.txt \
 		checkpatch/const_structs.checkpatch:scripts/const_structs.checkpatch \
 		kselftest/lib.sh:tools/testing/selftests/net/lib.sh \
-		kselftest/lib/sh/defer.sh:tools/testing/selftests/net/lib/sh/defer.sh \
 		kselftest/ktap_helpers.sh:tools/testing/selftests/kselftest/ktap_helpers.sh
 	for pair; do
 		members="$members $base/${pair#*:}"
