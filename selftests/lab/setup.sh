@@ -6,13 +6,13 @@
 # Parts: packages 6.12 6.1 7.2 kselftest vng (default: all of them, in this
 # order). Idempotent: a part that is complete costs milliseconds and says
 # nothing. Debian packages are installed with apt, as root or through sudo;
-# everything else is unpacked in the cache (see env.sh) and the system is not
+# everything else is unpacked in the cache (see common.sh) and the system is not
 # touched. Newer suites come through private apt folders whose source lists
 # are derived from this machine's own.
 
 set -euo pipefail
-# shellcheck source-path=SCRIPTDIR source=env.sh
-. "$(dirname "$0")/env.sh"
+# shellcheck source-path=SCRIPTDIR source=common.sh
+. "$(dirname "$0")/common.sh"
 
 BUILD_PACKAGES="gcc make bc xz-utils kmod pahole libmnl-dev iproute2 dkms
 	clang libclang-rt-dev llvm sparse shellcheck codespell perl"

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Sourced by the setup and build scripts: where the checkout is, where fetched things are
+# kept, and the helpers that setup.sh and trixie.sh share.
+#
+# Layout of the cache (outside the checkout, safe to delete at any time):
+#   kernels/<6.1|6.12|7.2>/kver       the kernel release, one line
+#   kernels/<v>/vmlinuz               the stock image
+#   kernels/<v>/lib/modules/<kver>/   its modules, depmod run
+#   kernels/<v>/headers               usable as KDIR
+#   kselftest/                        lib.sh and ktap_helpers.sh of the kernel
+#   checkpatch/                       checkpatch.pl and its word lists
+#   trixie/                           root with gcc-14 for the 7.2 headers
+#   virtme-ng/                        virtme-ng, unpacked
+#   apt/<suite>/                      private apt folders
+
+LAB_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+TOP_DIR=$(cd "$LAB_DIR/../.." && pwd)
+CACHE=${NFSYNC_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/nfsync}
+KERNELS="6.12 6.1 7.2"
+export LAB_DIR TOP_DIR CACHE KERNELS
+
+die()
+{
+	echo "${0##*/}: $*" >&2
+	exit 1
+}
+
+# Run a command as root, whoever we are.
+as_root()
+{
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	else
+		sudo "$@"
+	fi
+}
+
+kernel_dir()
+{
+	echo "$CACHE/kernels/$1"
+}
+
+kernel_release()
+{
+	cat "$CACHE/kernels/$1/kver"
+}
