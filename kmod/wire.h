@@ -11,6 +11,7 @@
 #define _NFSYNC_WIRE_H
 
 #ifdef __KERNEL__
+#include <linux/string.h>
 #include <linux/types.h>
 #else
 #include "compat/user/types.h"
@@ -118,7 +119,7 @@ struct nfsync_msg_key {
 	u8 addr[2][16];		/* IPv4 in the first four bytes */
 	u16 port[2];		/* host order */
 	u16 rdomain;
-	u8 af;			/* NFSYNC_AF_*, 0 = see the state's own */
+	u8 af;			/* NFSYNC_AF_*; 0 = the state's, to encoders */
 };
 
 /*
@@ -235,6 +236,7 @@ struct nfsync_wire_section {
 	const u8 *body;
 	size_t stride;		/* bytes between messages */
 	u16 count;
+	u8 version;		/* of the frame */
 	u8 action;
 	bool known;		/* false: not spoken here, skip it */
 };
@@ -254,7 +256,8 @@ enum nfsync_wire_err nfsync_wire_get_state(const struct nfsync_wire_section *s,
 enum nfsync_wire_err nfsync_wire_get_upd_c(const u8 *p,
 					   struct nfsync_msg_upd_c *m);
 void nfsync_wire_get_id(const u8 *p, struct nfsync_msg_id *m);
-void nfsync_wire_get_clr(const u8 *p, struct nfsync_msg_clr *m);
+enum nfsync_wire_err nfsync_wire_get_clr(const u8 *p,
+					 struct nfsync_msg_clr *m);
 void nfsync_wire_get_bus(const u8 *p, struct nfsync_msg_bus *m);
 enum nfsync_wire_err nfsync_wire_get_tdb(const u8 *p,
 					 struct nfsync_msg_tdb *m);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The kernel's fixed-width names for the files that userspace builds too.
+ * The kernel's names, for the files that userspace builds too: fixed-width
+ * types and byte order.
  */
 #ifndef _NFSYNC_COMPAT_USER_TYPES_H
 #define _NFSYNC_COMPAT_USER_TYPES_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,5 +23,12 @@ typedef uint32_t __be32;
 typedef uint64_t __be64;
 
 #define __packed __attribute__((__packed__))
+
+#define be16_to_cpu(x) be16toh(x)
+#define be32_to_cpu(x) be32toh(x)
+#define be64_to_cpu(x) be64toh(x)
+#define cpu_to_be16(x) htobe16(x)
+#define cpu_to_be32(x) htobe32(x)
+#define cpu_to_be64(x) htobe64(x)
 
 #endif /* _NFSYNC_COMPAT_USER_TYPES_H */

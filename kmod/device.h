@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The pfsync network device, which owns everything else: one per namespace.
+ */
+#ifndef _NFSYNC_DEVICE_H
+#define _NFSYNC_DEVICE_H
+
+#include <linux/netdevice.h>
+#include <net/net_namespace.h>
+#include "../include/uapi/linux/if_pfsync.h"
+#include "bulk.h"
+#include "hooks.h"
+#include "peer.h"
+#include "queue.h"
+#include "receive.h"
+#include "state.h"
+#include "stats.h"
+#include "transport.h"
+
+/* Written under RTNL; read with READ_ONCE where a change may race */
+struct nfsync_config {
+	char syncname[IFNAMSIZ];	/* "" = none; outlives the device itself */
+	__be32 syncpeer;		/* unicast, or the group */
+	u32 hostid;			/* creator id of our states, never 0 */
+	u32 flush_ms;
+	u16 version;			/* enum pfsync_version */
+	u8 maxupd;			/* 0 = no limit */
+	u8 window;			/* enum pfsync_window */
+	bool defer;
+	bool local;
+};
+
+struct nfsync_dev {
+	struct net_device *dev;
+	struct net *net;
+	struct nfsync_config cfg;
+	bool up;			/* between ndo_open and ndo_stop */
+
+	struct nfsync_state_table table;
+	struct nfsync_queue queue;
+	struct nfsync_hooks hooks;
+	struct nfsync_transport transport;
+	struct nfsync_bulk bulk;
+	struct nfsync_peer peer;
+	struct nfsync_clr clr;
+	struct nfsync_stats __percpu *stats;
+};
+
+struct nfsync_dev *nfsync_device_get(const struct net *net);	/* RCU */
+int nfsync_device_register(void);
+void nfsync_device_unregister(void);
+
+/* true when frames can leave: up, and the syncdev is there */
+static inline bool nfsync_device_ready(const struct nfsync_dev *nd)
+{
+	return READ_ONCE(nd->up) &&
+	       rcu_access_pointer(nd->transport.syncdev);
+}
+
+#endif /* _NFSYNC_DEVICE_H */

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Which side of an update is newer than ours, decided for each side alone: a
+ * node may be ahead with one direction and behind with the other when the
+ * flow is split, and an all-or-nothing answer would then never end.
+ */
+#ifdef __KERNEL__
+#include <linux/types.h>
+#else
+#include "compat/user/types.h"
+#endif
+#include "merge.h"
+
+#define MERGE_PROTO_TCP		6
+
+/*
+ * A finished proxy handshake is the one case where a lower level is newer:
+ * the proxy levels stand above all others only by their number.
+ */
+static bool proxy_done(u8 own, u8 theirs)
+{
+	return own >= NFSYNC_TCPS_PROXY_SRC && theirs < NFSYNC_TCPS_PROXY_SRC;
+}
+
+static bool tcp_keep(const struct nfsync_msg_peer *own,
+		     const struct nfsync_msg_peer *theirs)
+{
+	if (own->level != theirs->level)
+		return own->level > theirs->level;
+	return nfsync_seq_after(own->seqlo, theirs->seqlo);
+}
+
+static bool side_keep(u8 proto, int side, const struct nfsync_msg_peer *own,
+		      const struct nfsync_msg_peer *theirs)
+{
+	if (proto != MERGE_PROTO_TCP)
+		return own->level > theirs->level;
+	if (side == NFSYNC_SRC && proxy_done(own->level, theirs->level))
+		return false;
+	return tcp_keep(own, theirs);
+}
+
+/**
+ * nfsync_merge_peers - decide what of a received update to take
+ * @proto: IP protocol number of the connection
+ * @own: what this node holds; [NFSYNC_SRC] initiator, [NFSYNC_DST] responder;
+ *	sequence numbers in host order
+ * @theirs: what the peer sent, same order
+ *
+ * A side is kept when ours has the higher level, or for TCP the same level
+ * and a later seqlo (serial numbers); otherwise theirs is to be taken whole:
+ * windows and scale belong to the sequence numbers they came with.  After
+ * the caller took what is to be taken, its view is at least as new as the
+ * sender's in both directions, so that one answer with it ends the exchange.
+ *
+ * The rules are pf's (OpenBSD since 2015), without the unconditional copy of
+ * the responder's side that some of its relatives do.
+ *
+ * Context: any, touches nothing but its arguments.
+ * Return: NFSYNC_MERGE_TAKE_SRC and _TAKE_DST for the sides to take, and
+ * NFSYNC_MERGE_STALE when a side was kept: the sender is to hear our view.
+ */
+unsigned int nfsync_merge_peers(u8 proto, const struct nfsync_msg_peer own[2],
+				const struct nfsync_msg_peer theirs[2])
+{
+	unsigned int verdict = 0;
+
+	if (!side_keep(proto, NFSYNC_SRC, &own[NFSYNC_SRC],
+		       &theirs[NFSYNC_SRC]))
+		verdict |= NFSYNC_MERGE_TAKE_SRC;
+	if (!side_keep(proto, NFSYNC_DST, &own[NFSYNC_DST],
+		       &theirs[NFSYNC_DST]))
+		verdict |= NFSYNC_MERGE_TAKE_DST;
+	if (verdict != NFSYNC_MERGE_TAKE_BOTH)
+		verdict |= NFSYNC_MERGE_STALE;
+	return verdict;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What waits to be told: one slice per CPU, chosen by the flow, so that all
+ * that is said of one flow leaves in order.
+ *
+ * A slice's lock guards its lists, counts, length and the markers of the
+ * states on it; all of them change in one critical section (the flush
+ * included), so that marker == q if and only if the state is linked on q.
+ * The lock is a leaf: nothing is called under it, and it is taken with
+ * bottom halves off, for events also come in process context.
+ */
+#ifndef _NFSYNC_QUEUE_H
+#define _NFSYNC_QUEUE_H
+
+#include <linux/interrupt.h>
+#include <linux/spinlock.h>
+#include <linux/timer.h>
+#include "state.h"
+#include "wire.h"
+
+struct page_frag_cache;
+struct nfsync_send;
+
+/* Ids owed to the peers, apart from the states: acks and requests */
+#define NFSYNC_IDQ_MAX	128
+
+struct nfsync_idq {
+	unsigned int n;
+	struct nfsync_msg_id v[NFSYNC_IDQ_MAX];
+};
+
+struct nfsync_slice {
+	spinlock_t lock;		/* guards up to and including req */
+	struct list_head q[NFSYNC_Q_MAX];
+	unsigned int n[NFSYNC_Q_MAX];
+	size_t len;			/* of one packet with all of it */
+	struct nfsync_idq ack;
+	struct nfsync_idq req;
+	bool stopped;
+
+	struct nfsync_dev *nd;
+	struct tasklet_struct task;	/* flush at the end of the batch */
+	struct timer_list timer;	/* flush at the latest */
+	struct nfsync_send *send;	/* the task's own */
+} ____cacheline_aligned_in_smp;
+
+struct nfsync_queue {
+	struct nfsync_slice *slice;
+	unsigned int n_slices;
+};
+
+/* Where a detached batch goes; filled under the lock, read by the task */
+struct nfsync_batch {
+	struct nfsync_state **st;	/* regions in the order of enum nfsync_marker */
+	unsigned int cap;
+	unsigned int n[NFSYNC_Q_MAX];
+	struct nfsync_msg_id *ack, *req;
+	unsigned int n_ack, n_req;
+};
+
+int nfsync_queue_init(struct nfsync_dev *nd);
+void nfsync_queue_destroy(struct nfsync_dev *nd);
+void nfsync_queue_start(struct nfsync_dev *nd);
+void nfsync_queue_stop(struct nfsync_dev *nd);
+void nfsync_queue_kick_all(struct nfsync_dev *nd);
+bool nfsync_queue_idle(struct nfsync_dev *nd);
+
+u16 nfsync_queue_slice(const struct nfsync_dev *nd, const struct nf_conn *ct);
+void nfsync_queue_update(struct nfsync_dev *nd, struct nfsync_state *st,
+			 bool urgent);
+void nfsync_queue_update_full(struct nfsync_dev *nd, struct nfsync_state *st,
+			      bool urgent);
+bool nfsync_queue_delete(struct nfsync_dev *nd, struct nfsync_state *st,
+			 bool announce);
+void nfsync_queue_ack(struct nfsync_dev *nd, u64 id, u32 creatorid);
+bool nfsync_queue_request(struct nfsync_dev *nd, u64 id, u32 creatorid);
+
+bool nfsync_queue_take(struct nfsync_slice *sl, size_t room,
+		       struct nfsync_batch *b);
+void nfsync_queue_retry(struct nfsync_slice *sl);
+
+#endif /* _NFSYNC_QUEUE_H */

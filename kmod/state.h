@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The sync state of one conntrack entry: identity, queue marker, and what
+ * the peers last heard of it.
+ *
+ * Lifetime.  The table holds one reference, a queue membership one, a reader
+ * that leaves RCU one.  nfsync_queue_delete() sets NFSYNC_ST_DEAD under the
+ * slice lock: from then on nothing queues the state but that DEL, and exactly
+ * one caller, the one that set the bit, takes it out of both hashes and drops
+ * the table's reference.  The last put releases the reference on the entry at
+ * once and the memory after a grace period.
+ *
+ * Locks.  link, marker, updates and NFSYNC_ST_TOLD belong to the slice lock.
+ * told_* and level belong to ct->lock (hooks read them unlocked: a lost race
+ * tells once more or one packet later).  ct->lock and the slice lock are
+ * never held together.
+ */
+#ifndef _NFSYNC_STATE_H
+#define _NFSYNC_STATE_H
+
+#include <linux/jiffies.h>
+#include <linux/list.h>
+#include <linux/refcount.h>
+#include <linux/rhashtable.h>
+#include <net/netfilter/nf_conntrack.h>
+
+struct nfsync_dev;
+
+enum nfsync_marker {
+	NFSYNC_Q_NONE,		/* 0, so that zeroed memory is on no queue */
+	NFSYNC_Q_UPD_C,
+	NFSYNC_Q_DEL,		/* before INS: a tuple may be used again */
+	NFSYNC_Q_INS,
+	NFSYNC_Q_UPD,
+	NFSYNC_Q_MAX
+};
+
+/* bits of nfsync_state.flags */
+enum {
+	NFSYNC_ST_DEAD,		/* unlinked, or about to be by who set it */
+	NFSYNC_ST_TOLD,		/* a peer knows the id */
+	NFSYNC_ST_LEARNED,	/* came from a peer */
+	NFSYNC_ST_LOCAL,	/* own packets moved it since it was learned */
+};
+
+struct nfsync_state {
+	struct rhash_head by_ct;
+	struct rhash_head by_id;
+	struct nf_conn *ct;		/* owns one reference */
+	u64 id;
+	unsigned long flags;
+	u32 creatorid;
+	refcount_t refs;
+
+	/* indexed by enum ip_conntrack_dir */
+	u32 told_end[IP_CT_DIR_MAX];	/* td_end, without slack */
+	u32 told_maxend[IP_CT_DIR_MAX];
+	u32 threshold[IP_CT_DIR_MAX];	/* move that is worth telling */
+	u32 seen_at[IP_CT_DIR_MAX];	/* jiffies of the last own packet */
+
+	u32 refresh_at;			/* jiffies: peer's timeout below half */
+	u32 peer_at;			/* jiffies of a peer's last word */
+	u32 told_mark;
+	u32 import_seq;			/* which CLR it is older than */
+	u8 told_state;			/* enum tcp_conntrack */
+	u8 told_status;			/* NFSYNC_EXT_* */
+	u8 level[2];			/* pf levels, by NFSYNC_SRC/DST */
+
+	u16 slice;
+	u8 marker;			/* enum nfsync_marker */
+	u8 updates;			/* since queued, saturating */
+	struct list_head link;
+	struct rcu_head rcu;
+};
+
+struct nfsync_state_id {
+	u64 id;
+	u32 creatorid;
+};
+
+struct nfsync_state_table {
+	struct rhashtable by_ct;
+	struct rhashtable by_id;
+	atomic64_t next_id;
+	atomic_t import_seq;
+};
+
+int nfsync_state_cache_init(void);
+void nfsync_state_cache_exit(void);
+
+int nfsync_state_init(struct nfsync_dev *nd);
+void nfsync_state_destroy(struct nfsync_dev *nd);
+
+struct nfsync_state *nfsync_state_find_ct(struct nfsync_dev *nd,
+					  const struct nf_conn *ct);
+struct nfsync_state *nfsync_state_find_id(struct nfsync_dev *nd, u64 id,
+					  u32 creatorid);
+struct nfsync_state *nfsync_state_new(struct nfsync_dev *nd,
+				      struct nf_conn *ct);
+struct nfsync_state *nfsync_state_learn(struct nfsync_dev *nd,
+					struct nf_conn *ct, u64 id,
+					u32 creatorid);
+bool nfsync_state_rename(struct nfsync_dev *nd, struct nfsync_state *st,
+			 u64 id, u32 creatorid);
+void nfsync_state_unhash(struct nfsync_dev *nd, struct nfsync_state *st);
+bool nfsync_state_get(struct nfsync_state *st);
+void nfsync_state_put(struct nfsync_state *st);
+void nfsync_state_flush(struct nfsync_dev *nd);
+unsigned int nfsync_state_walk(struct nfsync_dev *nd,
+			       bool (*fn)(struct nfsync_dev *nd,
+					  struct nfsync_state *st, void *arg),
+			       void *arg);
+
+static inline unsigned int nfsync_state_count(const struct nfsync_state_table *t)
+{
+	return atomic_read(&t->by_ct.nelems);
+}
+
+#endif /* _NFSYNC_STATE_H */
