@@ -4,11 +4,6 @@
  * node may be ahead with one direction and behind with the other when the
  * flow is split, and an all-or-nothing answer would then never end.
  */
-#ifdef __KERNEL__
-#include <linux/types.h>
-#else
-#include "compat/user/types.h"
-#endif
 #include "merge.h"
 
 #define MERGE_PROTO_TCP		6
@@ -53,8 +48,8 @@ static bool side_keep(u8 proto, int side, const struct nfsync_msg_peer *own,
  * the caller took what is to be taken, its view is at least as new as the
  * sender's in both directions, so that one answer with it ends the exchange.
  *
- * The rules are pf's (OpenBSD since 2015), without the unconditional copy of
- * the responder's side that some of its relatives do.
+ * The rules are those of today's OpenBSD.  FreeBSD copies the responder's side
+ * also when it is older, which stalls connections after a failback.
  *
  * Context: any, touches nothing but its arguments.
  * Return: NFSYNC_MERGE_TAKE_SRC and _TAKE_DST for the sides to take, and
