@@ -213,6 +213,50 @@ setup_bookworm_kernel()
 	echo 1 >"$dir/.part"
 }
 
+# --- the trixie root and Linux 7.2 -------------------------------------------
+
+# gcc-12 rejects the flags of the 7.2 headers and their host tools want a newer
+# libc: they are used inside a trixie root, which is unpacked, not installed.
+setup_trixie()
+{
+	local kver=$1 root=$CACHE/trixie names
+
+	names=$(apt_in trixie apt-get install --simulate -y \
+		--no-install-recommends "linux-headers-$kver" gcc-14 binutils make bash dash \
+		coreutils sed grep mawk findutils diffutils kmod gzip |
+		sed -n 's/^Inst \([^ ]*\) .*/\1/p')
+	say "gcc-14 and the $kver headers, a trixie root in $root"
+	rm -rf "$root"
+	mkdir -p "$root"
+	# base-files, first in the alphabet, brings the usr-merge links.
+	# shellcheck disable=SC2086
+	apt_unpack trixie "$root" $names
+	ln -sf mawk "$root/usr/bin/awk"
+	ln -sf dash "$root/usr/bin/sh"
+	mkdir -p "$root"/{build,dev,proc,tmp}
+}
+
+setup_7_2()
+{
+	local dir kver
+
+	dir=$(kernel_dir 7.2)
+	part_done "$dir" 1 && return 0
+	apt_refresh trixie
+	kver=$(newest_release trixie '7\.2\.[^ ]*[0-9]-amd64')
+	[ -n "$kver" ] || die "trixie-backports offers no Linux 7.2"
+	setup_trixie "$kver"
+	say "Linux 7.2: $kver, image, into $dir"
+	rm -rf "$dir"
+	mkdir -p "$dir/root"
+	apt_unpack trixie "$dir/root" "linux-binary-$kver" \
+		"linux-modules-$kver" "linux-base-$kver"
+	place_image "$dir" "$kver"
+	ln -s "$CACHE/trixie/usr/src/linux-headers-$kver" "$dir/headers"
+	echo "$kver" >"$dir/kver"
+	echo 1 >"$dir/.part"
+}
+
 # --- files of the kernel tree that are used but not ours -----------------------
 
 # From Debian's source package: checkpatch with its word lists, and the shell
@@ -255,12 +299,13 @@ main()
 	[ "${VERSION_CODENAME:-}" = bookworm ] ||
 		die "written for Debian 12, this is ${PRETTY_NAME:-unknown}"
 	mkdir -p "$CACHE"
-	[ $# -gt 0 ] || set -- packages 6.12 6.1 kselftest
+	[ $# -gt 0 ] || set -- packages 6.12 6.1 7.2 kselftest
 	for part in "$@"; do
 		case $part in
 		packages) setup_packages ;;
 		6.12) setup_bookworm_kernel 6.12 '6\.12\.[^ ]*[0-9]-amd64' ;;
 		6.1) setup_bookworm_kernel 6.1 '6\.1\.0-[0-9]*-amd64' ;;
+		7.2) setup_7_2 ;;
 		kselftest) setup_kselftest ;;
 		*) die "unknown part: $part" ;;
 		esac
