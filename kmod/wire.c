@@ -11,6 +11,8 @@
  */
 #include "wire.h"
 #ifdef __KERNEL__
+#include <linux/build_bug.h>
+#include <linux/kernel.h>
 #include <asm/byteorder.h>
 #endif
 
@@ -51,7 +53,7 @@ static const struct dialect *find_dialect(u8 version)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(dialects) / sizeof(dialects[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(dialects); i++)
 		if (dialects[i].version == version)
 			return &dialects[i];
 	return NULL;

@@ -143,11 +143,11 @@ struct nfsync_wire_tdb6 {
 } __packed;
 
 #define NFSYNC_WIRE_SIZE(type, bytes)					\
-	_Static_assert(sizeof(struct nfsync_wire_##type) == (bytes),	\
-		       "size of " #type)
+	static_assert(sizeof(struct nfsync_wire_##type) == (bytes),	\
+		      "size of " #type)
 #define NFSYNC_WIRE_AT(type, member, bytes)				\
-	_Static_assert(offsetof(struct nfsync_wire_##type, member) == (bytes), \
-		       "place of " #type "." #member)
+	static_assert(offsetof(struct nfsync_wire_##type, member) == (bytes), \
+		      "place of " #type "." #member)
 
 NFSYNC_WIRE_SIZE(hdr, NFSYNC_WIRE_HDR_LEN);
 NFSYNC_WIRE_AT(hdr, version, 0);

@@ -19,6 +19,7 @@
 #define _NFSYNC_KTAP_H
 
 #include <inttypes.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -39,9 +40,10 @@ struct ktap_test {
 
 static unsigned int ktap_fails;
 static const char *ktap_skip_reason;
+static jmp_buf ktap_end;
 
-__attribute__((format(printf, 3, 4), unused))
-static void ktap_fail(const char *file, int line, const char *fmt, ...)
+__attribute__((format(printf, 3, 4)))
+static inline void ktap_fail(const char *file, int line, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -54,9 +56,9 @@ static void ktap_fail(const char *file, int line, const char *fmt, ...)
 	putchar('\n');
 }
 
-__attribute__((unused))
-static bool ktap_expect_eq(const char *file, int line, const char *what_a,
-			   const char *what_b, long long a, long long b)
+static inline bool ktap_expect_eq(const char *file, int line,
+				  const char *what_a, const char *what_b,
+				  long long a, long long b)
 {
 	if (a != b)
 		ktap_fail(file, line, "%s is %lld (0x%llx), %s is %lld (0x%llx)",
@@ -64,11 +66,10 @@ static bool ktap_expect_eq(const char *file, int line, const char *what_a,
 	return a == b;
 }
 
-__attribute__((unused))
-static bool ktap_expect_mem(const char *file, int line, const void *a,
-			    const void *b, size_t len)
+static inline bool ktap_expect_mem(const char *file, int line,
+				   const void *a, const void *b, size_t len)
 {
-	const uint8_t *x = a, *y = b;
+	const unsigned char *x = a, *y = b;
 	size_t i;
 
 	for (i = 0; i < len; i++) {
@@ -103,29 +104,29 @@ static bool ktap_expect_mem(const char *file, int line, const void *a,
 #define KTAP_EXPECT_MEMEQ(got, want, len)				\
 	ktap_expect_mem(__FILE__, __LINE__, got, want, len)
 
+/* The rest of the test makes no sense without this */
 #define KTAP_ASSERT(cond)						\
 	do {								\
 		if (!(cond)) {						\
 			KTAP_FAIL("not true: %s", #cond);		\
-			return;						\
+			longjmp(ktap_end, 1);				\
 		}							\
 	} while (0)
 
 #define KTAP_ASSERT_EQ(a, b)						\
 	do {								\
 		if (!KTAP_EXPECT_EQ(a, b))				\
-			return;						\
+			longjmp(ktap_end, 1);				\
 	} while (0)
 
 #define KTAP_SKIP(reason)						\
 	do {								\
 		ktap_skip_reason = (reason);				\
-		return;							\
+		longjmp(ktap_end, 1);					\
 	} while (0)
 
 /* xorshift64*: the same numbers on every machine, for tests with a seed */
-__attribute__((unused))
-static uint64_t ktap_random(uint64_t *seed)
+static inline uint64_t ktap_random(uint64_t *seed)
 {
 	*seed ^= *seed >> 12;
 	*seed ^= *seed << 25;
@@ -137,7 +138,8 @@ static bool ktap_run_one(size_t nr, const struct ktap_test *t)
 {
 	ktap_fails = 0;
 	ktap_skip_reason = NULL;
-	t->run();
+	if (!setjmp(ktap_end))
+		t->run();
 	if (ktap_fails > KTAP_MAX_NOTES)
 		printf("# %u more\n", ktap_fails - KTAP_MAX_NOTES);
 	printf("%s %zu %s", ktap_fails ? "not ok" : "ok", nr, t->name);
@@ -163,7 +165,7 @@ static int ktap_run(const struct ktap_test *t, size_t n)
 #define KTAP_MAIN(tests)						\
 	int main(void)							\
 	{								\
-		return ktap_run(tests, sizeof(tests) / sizeof((tests)[0])); \
+		exit(ktap_run(tests, sizeof(tests) / sizeof((tests)[0]))); \
 	}
 
 #endif /* _NFSYNC_KTAP_H */

@@ -6,23 +6,28 @@
 #ifndef _NFSYNC_COMPAT_USER_TYPES_H
 #define _NFSYNC_COMPAT_USER_TYPES_H
 
+#include <assert.h>
 #include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-typedef uint8_t u8;
-typedef uint16_t u16;
-typedef uint32_t u32;
-typedef uint64_t u64;
-typedef int32_t s32;
+typedef __UINT8_TYPE__ u8;
+typedef __UINT16_TYPE__ u16;
+typedef __UINT32_TYPE__ u32;
+typedef __UINT64_TYPE__ u64;
+typedef __INT32_TYPE__ s32;
 
-typedef uint16_t __be16;
-typedef uint32_t __be32;
-typedef uint64_t __be64;
+typedef __UINT16_TYPE__ __be16;
+typedef __UINT32_TYPE__ __be32;
+typedef __UINT64_TYPE__ __be64;
 
-#define __packed __attribute__((__packed__))
+#ifndef __packed
+#define __packed __attribute__((packed))
+#endif
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 #define be16_to_cpu(x) be16toh(x)
 #define be32_to_cpu(x) be32toh(x)
