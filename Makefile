@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# nfsync: pfsync for Linux. "make help" lists the targets.
+
+KVER	?= $(shell uname -r)
+KDIR	?= /lib/modules/$(KVER)/build
+KERNEL	?= 6.12
+PREFIX	?= /usr
+MANDIR	?= $(PREFIX)/share/man
+DESTDIR	?=
+DKMS	?=
+VERSION	:= $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
+DKMSSRC	:= $(DESTDIR)/usr/src/nfsync-$(VERSION)
+LAB	:= selftests/lab
+MAN	:= $(wildcard Documentation/*.[1-9])
+BUILT	:= build/$(KERNEL)
+
+all: tools module
+
+module:
+	@test -d $(KDIR) || { echo "no kernel headers in $(KDIR): give" \
+		"KDIR=..., or use make modules KERNEL=6.1|6.12|7.2" >&2; exit 1; }
+	$(MAKE) -C $(KDIR) M=$(CURDIR)/kmod modules
+
+tools:
+	$(MAKE) -C tools/ip
+	$(MAKE) -C selftests/bin
+
+modules:
+	$(LAB)/setup.sh packages $(KERNEL)
+	$(LAB)/module.sh $(KERNEL) $(BUILT)
+
+install: install-$(if $(DKMS),dkms,module) install-tools
+
+install-module:
+	$(MAKE) -C $(KDIR) M=$(CURDIR)/kmod modules_install \
+		INSTALL_MOD_PATH=$(DESTDIR)
+
+install-dkms:
+	rm -rf $(DKMSSRC)
+	install -d $(DKMSSRC)
+	cp -r dkms.conf kmod include $(DKMSSRC)
+	$(if $(DESTDIR),,dkms install -m nfsync -v $(VERSION) -k $(KVER))
+
+install-tools:
+	$(MAKE) -C tools/ip install DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
+	for m in $(MAN); do \
+		install -D -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/} \
+		|| exit 1; done
+
+uninstall:
+	$(MAKE) -C tools/ip uninstall DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
+	rm -f $(foreach m,$(MAN),$(DESTDIR)$(MANDIR)/man*/$(notdir $(m)))
+	$(if $(DESTDIR),,-dkms remove -m nfsync -v $(VERSION) --all)
+	rm -rf $(DKMSSRC)
+	find $(DESTDIR)/lib/modules/$(KVER) -name 'nfsync.ko*' -delete
+	$(if $(DESTDIR),,depmod $(KVER))
+
+check:
+	$(LAB)/setup.sh
+	$(LAB)/check.sh
+
+check-unit:
+	$(MAKE) --no-print-directory -C selftests/unit check
+
+lint:
+	$(LAB)/setup.sh packages kselftest
+	$(LAB)/lint.sh
+
+guest: modules tools
+	$(LAB)/setup.sh kselftest
+
+check-guest: guest
+	$(LAB)/guest.sh $(KERNEL) $(TEST)
+
+check-vng: guest
+	$(LAB)/setup.sh vng
+	$(LAB)/vng.sh $(KERNEL) $(TEST)
+
+demo: guest
+	$(LAB)/demo.sh
+
+shell: guest
+	$(LAB)/shell.sh
+
+bench-quick: guest
+	selftests/bench/quick.sh
+
+clean:
+	-test ! -d $(KDIR) || $(MAKE) -C $(KDIR) M=$(CURDIR)/kmod clean
+	$(MAKE) -C tools/ip clean
+	$(MAKE) -C selftests/bin clean
+	rm -rf build
+
+help:
+	@echo 'make                build for the running kernel (or KDIR=...)'
+	@echo 'make install        module (DKMS=1: by dkms), ip plugin, man pages'
+	@echo 'make uninstall      and away again'
+	@echo 'make demo           a takeover, shown in a guest'
+	@echo 'make shell          a guest with the topology up, to play in'
+	@echo 'make check          everything that can be tested'
+	@echo 'make check-unit     the files that know no kernel, in userspace'
+	@echo 'make check-guest    kselftests in a guest (TEST="link basic")'
+	@echo 'make check-vng      the same under virtme-ng'
+	@echo 'make lint           style and spelling'
+	@echo 'make bench-quick    instructions and bytes a connection costs'
+	@echo 'make modules        the module for KERNEL=6.1|6.12|7.2, in build/'
+	@echo 'make clean          remove what was built'
+
+.PHONY: all module tools modules install install-module install-dkms \
+	install-tools uninstall check check-unit lint guest check-guest \
+	check-vng demo shell bench-quick clean help
