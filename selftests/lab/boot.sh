@@ -1,0 +1,165 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# boot.sh [-t SECONDS] [-l LOG] [-a CMDLINE] [-i] KERNEL COMMAND...
+#
+# Boots a guest of that kernel, runs COMMAND (shell text) in it with its
+# output on our stdout, and exits with its exit status. The kernel's console
+# goes to LOG. Fails as well, whatever COMMAND said, when
+#   - the console shows a splat (exit 90),
+#   - the guest ends without having reported a result (91),
+#   - SECONDS pass (92).
+#
+#   -i            interactive: COMMAND gets the terminal
+#   SMP, MEM      processors and memory of the guest (2, 2G)
+#   ICOUNT=1      one instruction is one nanosecond, and two runs of the same
+#                 thing are the same to the bit; the host's load is irrelevant
+#   QEMU_EXTRA    more options for qemu
+
+set -uo pipefail
+# shellcheck source=common.sh disable=SC1091
+. "$(dirname "$0")/common.sh"
+
+SPLAT='BUG:|WARNING:|KASAN|KCSAN|KFENCE|UBSAN|possible (circular|recursive)'
+SPLAT+='|suspicious RCU|unreferenced object|Oops|[Pp]anic|refcount_t'
+SPLAT+='|waiting for .* to become free|INFO: task|INFO: rcu|rcu.*stall'
+SPLAT+='|general protection|inconsistent lock|sleeping function'
+SPLAT+='|Unknown symbol|disagrees about version'
+# What a clean boot says and only looks like a splat: the command line is
+# echoed with panic=, and kfence announces itself.
+NOISE='Command line:|Kernel command line:|kfence: initialized'
+
+accel()
+{
+	if [ -n "${ICOUNT:-}" ]; then
+		echo tcg,thread=single
+	elif [ -r "$LAB_DIR/kvm.sh" ]; then
+		# shellcheck source=/dev/null
+		. "$LAB_DIR/kvm.sh"
+		nfsync_accel
+	else
+		echo tcg,thread=multi
+	fi
+}
+
+qemu_args()
+{
+	local acc cpu=max append
+
+	acc=$(accel)
+	append="console=ttyS0 loglevel=5 oops=panic panic=-1 8250.nr_uarts=2"
+	append+=" rcupdate.rcu_cpu_stall_timeout=60 net.ifnames=0"
+	[ "$acc" = kvm ] && cpu=host
+	if [ -n "${ICOUNT:-}" ]; then
+		cpu=qemu64
+		append+=" nokaslr"
+		ARGS+=(-icount "shift=0,sleep=off")
+		ARGS+=(-rtc "base=2026-01-01,clock=vm")
+	fi
+	[ -n "$INTERACTIVE" ] && append+=" lab.shell"
+	ARGS+=(-accel "$acc" -machine q35 -cpu "$cpu" -m "${MEM:-2G}")
+	ARGS+=(-smp "${SMP:-2}" -display none -vga none -net none -no-reboot)
+	ARGS+=(-nodefaults -kernel "$KDIR/vmlinuz" -initrd "$WORK/initrd")
+	ARGS+=(-serial "file:$LOG" -append "$append $EXTRA_CMDLINE")
+	if [ -n "$INTERACTIVE" ]; then
+		ARGS+=(-chardev "stdio,id=out,signal=off" -serial chardev:out)
+	else
+		ARGS+=(-serial stdio)
+	fi
+	# shellcheck disable=SC2206 # several words are meant
+	ARGS+=(${QEMU_EXTRA:-})
+}
+
+# The command rides in an archive of its own, behind the others.
+make_initrd()
+{
+	"$LAB_DIR/initramfs.sh" "$KERNEL" "$WORK/initrd" || exit 1
+	printf '%s\n' "$*" > "$WORK/command"
+	(cd "$WORK" && echo command | cpio -o -H newc --quiet) \
+		>> "$WORK/initrd"
+}
+
+# filter_result: pass the guest's output on, keep its result for us
+filter_result()
+{
+	local line
+
+	while IFS= read -r line; do
+		line=${line%$'\r'}
+		if [[ $line == "guest-result "* ]]; then
+			echo "${line#guest-result }" > "$WORK/result"
+		else
+			printf '%s\n' "$line"
+		fi
+	done
+}
+
+run_guest()
+{
+	if [ -n "$INTERACTIVE" ]; then
+		qemu-system-x86_64 "${ARGS[@]}"
+		return
+	fi
+	timeout --foreground "$LIMIT" qemu-system-x86_64 "${ARGS[@]}" \
+		< /dev/null 2> "$WORK/qemu.err" | filter_result
+	local status=${PIPESTATUS[0]}
+	[ "$status" -eq 124 ] && touch "$WORK/late"
+	cat "$WORK/qemu.err" >&2
+}
+
+splats()
+{
+	tr -d '\r' < "$LOG" | grep -aE "$SPLAT" | grep -avE "$NOISE"
+}
+
+verdict()
+{
+	if [ -e "$WORK/late" ]; then
+		echo "# guest: not finished after $LIMIT s" >&2
+		tail -n 20 "$LOG" >&2
+		return 92
+	fi
+	if splats > "$WORK/splats"; then
+		echo "# guest: the console shows:" >&2
+		grep -aE -A 40 "$SPLAT" "$LOG" | tr -d '\r' |
+			grep -avE "$NOISE" | head -n 120 >&2
+		return 90
+	fi
+	if [ ! -s "$WORK/result" ]; then
+		echo "# guest: ended without a result" >&2
+		tail -n 20 "$LOG" >&2
+		return 91
+	fi
+	return "$(cat "$WORK/result")"
+}
+
+LIMIT=600
+LOG=
+EXTRA_CMDLINE=
+INTERACTIVE=
+while getopts "t:l:a:i" opt; do
+	case $opt in
+	t) LIMIT=$OPTARG ;;
+	l) LOG=$OPTARG ;;
+	a) EXTRA_CMDLINE=$OPTARG ;;
+	i) INTERACTIVE=1 ;;
+	*) die "see the top of $0" ;;
+	esac
+done
+shift $((OPTIND - 1))
+[ $# -ge 2 ] || die "usage: boot.sh [options] KERNEL COMMAND..."
+KERNEL=$1
+shift
+KDIR=$(kernel_dir "$KERNEL")
+[ -s "$KDIR/vmlinuz" ] ||
+	die "no kernel $KERNEL in the cache: run selftests/lab/setup.sh"
+WORK=$(mktemp -d)
+trap 'rm -rf "$WORK"' EXIT
+: "${LOG:=$WORK/console}"
+ARGS=()
+make_initrd "$*"
+qemu_args
+: > "$LOG"
+run_guest
+[ -n "$INTERACTIVE" ] && exit 0
+verdict
