@@ -1,0 +1,67 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# matrix.sh - build the module every way it must build, as KTAP
+#
+# Kernels of three series with W=1, sparse with endian checks, clang: each
+# from scratch, each without one warning. Logs are in build/matrix/.
+
+set -uo pipefail
+# shellcheck source-path=SCRIPTDIR source=common.sh
+. "$(dirname "$0")/common.sh"
+
+# NAME KERNEL MAKE-ARGUMENTS. Debian's own objects came from gcc; LLVM=1 works
+# all the same where kbuild takes the compiler's flags from probes, as in 6.12.
+builds()
+{
+	cat <<-END
+	gcc-6.12 6.12 W=1
+	gcc-6.1 6.1 W=1
+	gcc-7.2 7.2 W=1
+	sparse-6.12 6.12 C=2 CF=-D__CHECK_ENDIAN__
+	sparse-6.1 6.1 C=2 CF=-D__CHECK_ENDIAN__
+	clang-6.12 6.12 W=1 LLVM=1
+	END
+}
+
+# What kbuild says of every external module: the stock headers of 6.1 come
+# without vmlinux, and the compiler is rarely the very package that built the
+# kernel.
+NOISE='Skipping BTF generation|the compiler differs from|The kernel was built'
+NOISE+='|You are using:'
+
+build_one()
+{
+	local name=$1 kernel=$2 out=$TOP_DIR/build/matrix/$1
+
+	shift 2
+	rm -rf "$out"
+	mkdir -p "$out"
+	"$LAB_DIR/module.sh" "$kernel" "$out" "$@" >"$out/log" 2>"$out/err"
+	local status=$?
+	grep -vE "$NOISE" "$out/err" >"$out/warnings"
+	[ $status = 0 ] && [ ! -s "$out/warnings" ] && [ -s "$out/nfsync.ko" ]
+}
+
+main()
+{
+	local name kernel args nr=0 failed=0
+
+	echo "KTAP version 1"
+	echo "1..$(builds | wc -l)"
+	while read -r name kernel args; do
+		nr=$((nr + 1))
+		# shellcheck disable=SC2086
+		if build_one "$name" "$kernel" $args </dev/null; then
+			echo "ok $nr matrix: $name"
+		else
+			head -n 60 "$TOP_DIR/build/matrix/$name/warnings" |
+				sed 's/^/# /'
+			echo "not ok $nr matrix: $name"
+			failed=1
+		fi
+	done < <(builds)
+	return $failed
+}
+
+main
