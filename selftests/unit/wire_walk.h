@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Does to a frame all that the receiver does, and more: decodes every
+ * message, encodes the result and decodes that again.
+ */
+#ifndef _NFSYNC_WIRE_WALK_H
+#define _NFSYNC_WIRE_WALK_H
+
+#include "wire.h"
+
+struct wire_walk {
+	enum nfsync_wire_err err;	/* of the frame */
+	unsigned int sections;		/* known ones */
+	unsigned int skipped;		/* and the others */
+	unsigned int messages;		/* in known sections, good ones */
+	unsigned int badval;		/* in known sections, refused */
+	unsigned int differ;		/* came back as something else */
+};
+
+void wire_walk(const void *data, size_t len, struct wire_walk *w);
+
+#endif /* _NFSYNC_WIRE_WALK_H */
