@@ -8,6 +8,38 @@
 
 #include "wire.h"
 
+/* enum tcp_conntrack and IP_CT_TCP_FLAG_* by names that userspace has too */
+enum nfsync_ct {
+	NFSYNC_CT_NONE		= 0,
+	NFSYNC_CT_SYN_SENT	= 1,
+	NFSYNC_CT_SYN_RECV	= 2,
+	NFSYNC_CT_ESTABLISHED	= 3,
+	NFSYNC_CT_FIN_WAIT	= 4,
+	NFSYNC_CT_CLOSE_WAIT	= 5,
+	NFSYNC_CT_LAST_ACK	= 6,
+	NFSYNC_CT_TIME_WAIT	= 7,
+	NFSYNC_CT_CLOSE		= 8,
+	NFSYNC_CT_SYN_SENT2	= 9,	/* simultaneous open */
+	NFSYNC_CT_MAX		= 10,
+};
+
+#define NFSYNC_CT_F_WINDOW_SCALE	0x01
+#define NFSYNC_CT_F_SACK_PERM		0x02
+#define NFSYNC_CT_F_CLOSE_INIT		0x04
+#define NFSYNC_CT_F_BE_LIBERAL		0x08
+
+/*
+ * The flags that travel.  The others speak of fields that don't: td_maxack,
+ * last_*, and the shorter timeout while data is not acknowledged.
+ */
+#define NFSYNC_CT_F_TRAVEL	(NFSYNC_CT_F_WINDOW_SCALE |	\
+				 NFSYNC_CT_F_SACK_PERM |	\
+				 NFSYNC_CT_F_CLOSE_INIT |	\
+				 NFSYNC_CT_F_BE_LIBERAL)
+
+/* Longest timeout in seconds: conntrack compares u32 jiffies, HZ <= 1024 */
+#define NFSYNC_MAP_EXPIRE_MAX	(0x7fffffffU / 1024)
+
 /* One end of a tuple: port is the ICMP id for ICMP queries */
 struct nfsync_map_end {
 	u8 addr[16];		/* IPv4 in the first four bytes */
@@ -70,6 +102,10 @@ u8 nfsync_map_tcp_state(const struct nfsync_msg_peer peer[2],
 			u8 close_init[2]);
 u8 nfsync_map_timeout(u8 proto, const struct nfsync_msg_peer peer[2],
 		      bool seen_reply, bool assured);
+u8 nfsync_map_status(u8 proto, const struct nfsync_msg_peer peer[2]);
+bool nfsync_map_both_scaled(const struct nfsync_msg_peer peer[2]);
+u32 nfsync_map_expire(u32 told, u32 fallback);
+u32 nfsync_map_expire_bsd(u32 left, u8 timeout);
 u32 nfsync_map_threshold(u32 other_maxwin);
 u32 nfsync_map_urgent(u32 other_maxwin);
 u32 nfsync_map_slack(u32 other_maxwin);

@@ -110,8 +110,10 @@ static void every_level_pair(void)
 				bool dst = own > theirs;
 				unsigned int m, want = 0;
 
-				if (own == theirs && i == 0)
-					src = dst = true;
+				if (own == theirs && i == 0) {
+					src = true;
+					dst = true;
+				}
 				want |= src ? 0 : NFSYNC_MERGE_TAKE_SRC;
 				want |= dst ? 0 : NFSYNC_MERGE_TAKE_DST;
 				want |= src || dst ? NFSYNC_MERGE_STALE : 0;
@@ -185,9 +187,9 @@ static unsigned int converse(struct view *a, struct view *b)
 	return sent;
 }
 
-static struct view random_view(uint64_t *seed)
+static struct view random_view(u64 *seed)
 {
-	uint64_t r = ktap_random(seed);
+	u64 r = ktap_random(seed);
 
 	return view((r >> 8) % 11, 0xfffff000u + (r >> 16) % 0x2000,
 		    (r >> 32) % 11, 0xfffff000u + (r >> 40) % 0x2000);
@@ -205,7 +207,7 @@ static void crossed_numbers_two_messages(void)
 
 static void any_two_views_two_messages(void)
 {
-	uint64_t seed = 7;
+	u64 seed = 7;
 	int i;
 
 	for (i = 0; i < 100000; i++) {
@@ -223,7 +225,7 @@ static void any_two_views_two_messages(void)
  */
 static void both_speak_at_once(void)
 {
-	uint64_t seed = 8;
+	u64 seed = 8;
 	int i;
 
 	for (i = 0; i < 100000; i++) {
@@ -243,7 +245,7 @@ static void both_speak_at_once(void)
 /* An old message that comes late moves nothing back */
 static void late_message_changes_nothing(void)
 {
-	uint64_t seed = 9;
+	u64 seed = 9;
 	int i;
 
 	for (i = 0; i < 10000; i++) {
