@@ -38,8 +38,10 @@ install-module:
 
 install-dkms:
 	rm -rf $(DKMSSRC)
-	install -d $(DKMSSRC)
-	cp -r dkms.conf kmod include $(DKMSSRC)
+	install -D -m 644 dkms.conf $(DKMSSRC)/dkms.conf
+	find kmod include -name '*.mod.c' -prune -o \
+		\( -name '*.[ch]' -o -name 'Kbuild*' \) \
+		-exec install -D -m 644 {} $(DKMSSRC)/{} \;
 	$(if $(DESTDIR),,dkms install -m nfsync -v $(VERSION) -k $(KVER))
 
 install-tools:
@@ -48,13 +50,21 @@ install-tools:
 		install -D -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/} \
 		|| exit 1; done
 
-uninstall:
+uninstall: uninstall-dkms uninstall-module uninstall-tools
+
+uninstall-dkms:
+	$(if $(DESTDIR),,-test ! -e $(DKMSSRC) || \
+		dkms remove -m nfsync -v $(VERSION) --all)
+	rm -rf $(DKMSSRC)
+
+uninstall-module:
+	rm -f $(wildcard $(addprefix $(DESTDIR)/lib/modules/$(KVER)/, \
+		updates/nfsync.ko* extra/nfsync.ko*))
+	$(if $(DESTDIR),,depmod $(KVER))
+
+uninstall-tools:
 	$(MAKE) -C tools/ip uninstall DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
 	rm -f $(foreach m,$(MAN),$(DESTDIR)$(MANDIR)/man*/$(notdir $(m)))
-	$(if $(DESTDIR),,-dkms remove -m nfsync -v $(VERSION) --all)
-	rm -rf $(DKMSSRC)
-	find $(DESTDIR)/lib/modules/$(KVER) -name 'nfsync.ko*' -delete
-	$(if $(DESTDIR),,depmod $(KVER))
 
 check:
 	$(LAB)/setup.sh
@@ -108,5 +118,6 @@ help:
 	@echo 'make clean          remove what was built'
 
 .PHONY: all module tools modules install install-module install-dkms \
-	install-tools uninstall check check-unit lint guest check-guest \
-	check-vng demo shell bench-quick clean help
+	install-tools uninstall uninstall-module uninstall-dkms \
+	uninstall-tools check check-unit lint guest check-guest check-vng \
+	demo shell bench-quick clean help
