@@ -8,21 +8,21 @@
 #include "wire_walk.h"
 
 #define Z4 "00000000"
-#define Z8 Z4 Z4
-#define Z12 Z8 Z4
-#define Z16 Z8 Z8
-#define HDR6 "0600" "0000" Z16		/* length is patched in */
+#define Z8 "0000000000000000"
+#define Z12 "000000000000000000000000"
+#define Z16 "00000000000000000000000000000000"
+#define HDR6 "0600 0000" Z16		/* length is patched in */
 
 /* Messages as they are on the wire, and what they mean */
 
 #define PEER_SRC							\
-	"0001" "3f" "01" "11223344"	/* scrub flags, ttl, valid, ts */ \
-	"a0000001" "a0010001" "00000000" /* seqlo, seqhi, seqdiff */	\
-	"7fff" "05b4" "04" "87" Z4 "0000" /* win, mss, level, wscale */
+	"0001 3f 01 11223344"	/* scrub flags, ttl, valid, ts */ \
+	"a0000001 a0010001 00000000" /* seqlo, seqhi, seqdiff */	\
+	"7fff 05b4 04 87" Z4 "0000" /* win, mss, level, wscale */
 #define PEER_DST							\
-	"0000" "00" "00" "00000000"					\
-	"b0000001" "b000ffff" "00000007"				\
-	"faf0" "0218" "07" "82" Z4 "0000"
+	"0000 00 00 00000000"					\
+	"b0000001 b000ffff 00000007"				\
+	"faf0 0218 07 82" Z4 "0000"
 
 #define STATE_PEERS {							\
 	[NFSYNC_SRC] = {						\
@@ -41,28 +41,28 @@
 }
 
 #define STATE_HEAD							\
-	"6553f1000000002a" "616c6c00" Z12	/* id, ifname "all" */
+	"6553f1000000002a 616c6c00" Z12	/* id, ifname "all" */
 #define STATE_KEYS4							\
-	"0a000102" Z12 "0a000207" Z12 "9c40" "0050" "0003" "02" "00"	\
-	"c0000201" Z12 "0a000207" Z12 "c000" "0050" "0000" "02" "00"
+	"0a000102" Z12 "0a000207" Z12 "9c40 0050 0003 02 00"	\
+	"c0000201" Z12 "0a000207" Z12 "c000 0050 0000 02 00"
 #define STATE_KEYS6							\
-	"20010db8" Z8 "00000001" "20010db8" Z8 "00000002"		\
-	"9c40" "0050" "0003" "18" "00"					\
-	"20010db8" Z8 "00000003" "20010db8" Z8 "00000002"		\
-	"c000" "0050" "0000" "18" "00"
+	"20010db8" Z8 "00000001 20010db8" Z8 "00000002"		\
+	"9c40 0050 0003 18 00"					\
+	"20010db8" Z8 "00000003 20010db8" Z8 "00000002"		\
+	"c000 0050 0000 18 00"
 #define STATE_REST							\
-	"fe80" "0000" Z8 "00000001"	/* rt_addr */			\
-	"ffffffff" "fffffffe" "00000005" /* rule, anchor, nat_rule */	\
-	"00000e10" "00015180"		/* creation, expire */		\
-	"0000000100000002" "0000000000000003" /* packets */		\
-	"0000000000000004" "0000000500000006" /* bytes */		\
-	"deadbeef" "ffffffff" "00000009" /* creatorid, rtableid */	\
+	"fe80 0000" Z8 "00000001"	/* rt_addr */			\
+	"ffffffff fffffffe 00000005" /* rule, anchor, nat_rule */	\
+	"00000e10 00015180"		/* creation, expire */		\
+	"0000000100000002 0000000000000003" /* packets */		\
+	"0000000000000004 0000000500000006" /* bytes */		\
+	"deadbeef ffffffff 00000009" /* creatorid, rtableid */	\
 	"05b5"				/* max_mss */
 #define STATE_TAIL	/* after af: proto to set_prio */		\
-	"06" "01" "11" "02" "03" "04" "00" "40" "10" "0102" "0506"
+	"06 01 11 02 03 04 00 40 10 0102 0506"
 #define STATE_EXT							\
-	"4e465331" "00020000" "00040000" /* tag, max_win */		\
-	"0000cafe" "0007" "2301" "03" "03" "0000"
+	"4e465331 00020000 00040000" /* tag, max_win */		\
+	"0000cafe 0007 2301 03 03 0000"
 
 #define STATE4 STATE_HEAD STATE_KEYS4 PEER_SRC PEER_DST STATE_REST	\
 	"02" STATE_TAIL
@@ -114,15 +114,15 @@ static const struct nfsync_msg_ext state_ext = {
 };
 
 #define UPD_C "6553f1000000002a" PEER_SRC PEER_DST			\
-	"deadbeef" "00000021" "03" "00" "0000"
-#define ID "0102030405060708" "090a0b0c"
+	"deadbeef 00000021 03 00 0000"
+#define ID "0102030405060708 090a0b0c"
 #define CLR "65746830" Z12 "deadbeef"
-#define BUS "deadbeef" "00000e11" "02" "000000"
-#define TDB4 "00001001" "1002" "0000" "c0000209" Z16 Z4			\
-	"0000000100000002" "0000000300000004" "32" "05" "0006"
-#define TDB6 "00001001" "1c18" "0000" "00000000"			\
-	"20010db8" Z8 "00000009" "00000000"				\
-	"0000000100000002" "0000000300000004" "32" "05" "0006"
+#define BUS "deadbeef 00000e11 02 000000"
+#define TDB4 "00001001 1002 0000 c0000209" Z16 Z4			\
+	"0000000100000002 0000000300000004 32 05 0006"
+#define TDB6 "00001001 1c18 0000 00000000"			\
+	"20010db8" Z8 "00000009 00000000"				\
+	"0000000100000002 0000000300000004 32 05 0006"
 
 /* A frame under construction */
 struct frame {
@@ -132,13 +132,18 @@ struct frame {
 
 static struct frame frame;
 
+/* Pairs of digits; blanks between them are for the reader */
 static size_t unhex(u8 *to, const char *hex)
 {
-	size_t len;
+	size_t len = 0;
 
-	for (len = 0; hex[2 * len]; len++)
-		if (sscanf(hex + 2 * len, "%2hhx", &to[len]) != 1)
-			KTAP_FAIL("bad hex at %zu of %s", 2 * len, hex);
+	for (; *hex; hex++) {
+		if (*hex == ' ')
+			continue;
+		KTAP_ASSERT(sscanf(hex, "%2hhx", &to[len]) == 1);
+		len++;
+		hex++;
+	}
 	return len;
 }
 
@@ -397,7 +402,7 @@ static void message_lengths(void)
 
 /* Values that come back */
 
-static void random_bytes(void *p, size_t len, uint64_t *seed)
+static void random_bytes(void *p, size_t len, u64 *seed)
 {
 	u8 *b = p;
 
@@ -407,12 +412,12 @@ static void random_bytes(void *p, size_t len, uint64_t *seed)
 
 #define RANDOM(member) random_bytes(&(member), sizeof(member), seed)
 
-static u8 random_af(uint64_t *seed)
+static u8 random_af(u64 *seed)
 {
 	return ktap_random(seed) & 1 ? NFSYNC_AF_INET : NFSYNC_AF_INET6;
 }
 
-static void random_peer(struct nfsync_msg_peer *m, uint64_t *seed)
+static void random_peer(struct nfsync_msg_peer *m, u64 *seed)
 {
 	RANDOM(m->seqlo);
 	RANDOM(m->seqhi);
@@ -427,7 +432,7 @@ static void random_peer(struct nfsync_msg_peer *m, uint64_t *seed)
 	RANDOM(m->wscale);
 }
 
-static void random_key(struct nfsync_msg_key *m, uint64_t *seed)
+static void random_key(struct nfsync_msg_key *m, u64 *seed)
 {
 	size_t len;
 
@@ -439,7 +444,7 @@ static void random_key(struct nfsync_msg_key *m, uint64_t *seed)
 	RANDOM(m->rdomain);
 }
 
-static void random_ext(struct nfsync_msg_ext *m, uint64_t *seed)
+static void random_ext(struct nfsync_msg_ext *m, u64 *seed)
 {
 	RANDOM(m->max_win);
 	RANDOM(m->mark);
@@ -449,7 +454,7 @@ static void random_ext(struct nfsync_msg_ext *m, uint64_t *seed)
 	m->status = ktap_random(seed) & 3;
 }
 
-static void random_state(struct nfsync_msg_state *m, uint64_t *seed)
+static void random_state(struct nfsync_msg_state *m, u64 *seed)
 {
 	int i;
 
@@ -490,7 +495,7 @@ static void random_state(struct nfsync_msg_state *m, uint64_t *seed)
 
 static void round_trip_state(void)
 {
-	uint64_t seed = 0x5eed0001;
+	u64 seed = 0x5eed0001;
 	struct nfsync_msg_state in, out;
 	u8 bytes[288];
 	int i;
@@ -506,7 +511,7 @@ static void round_trip_state(void)
 
 static void round_trip_upd_c(void)
 {
-	uint64_t s = 0x5eed0002, *seed = &s;
+	u64 s = 0x5eed0002, *seed = &s;
 	struct nfsync_msg_upd_c in, out;
 	u8 bytes[84];
 	int i;
@@ -939,7 +944,7 @@ static void bytes_behind_ignored(void)
 	begin();
 	add("07030001" ID);
 	set_len(frame.len);
-	add("ffffffff" "ffffffff" "ff");
+	add("ffffffff ffffffff ff");
 	w = walk_bytes(frame.len);
 	KTAP_EXPECT_EQ(w.err, NFSYNC_WIRE_OK);
 	KTAP_EXPECT_EQ(w.sections, 1);
@@ -1053,7 +1058,7 @@ static void eof_is_nothing(void)
 	struct wire_walk w;
 
 	begin();
-	add("0c000000" "0c000001" "0c00ffff" "07030001" ID "0c000001");
+	add("0c000000 0c000001 0c00ffff 07030001" ID "0c000001");
 	w = walk();
 	KTAP_EXPECT_EQ(w.err, NFSYNC_WIRE_OK);
 	KTAP_EXPECT_EQ(w.sections, 1);

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * libFuzzer target: any bytes as a frame.  ASan and UBSan watch the walk;
+ * what the decoders accept must come back from the encoders as it was.
+ *
+ * The input is copied to an odd address, because a frame has no alignment.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "wire_walk.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct wire_walk w;
+	u8 *copy = malloc(size + 1);
+
+	if (!copy)
+		return 0;
+	memcpy(copy + 1, data, size);
+	wire_walk(copy + 1, size, &w);
+	free(copy);
+	if (w.differ)
+		abort();
+	return 0;
+}
