@@ -15,10 +15,11 @@ set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
 BUILD_PACKAGES="gcc make bc xz-utils kmod pahole libmnl-dev iproute2 dkms
-	clang libclang-rt-dev llvm sparse shellcheck codespell perl"
+	clang libclang-rt-dev lld llvm sparse shellcheck codespell perl"
 LAB_PACKAGES="qemu-system-x86 busybox-static cpio zstd conntrack conntrackd
 	nftables tcpdump ethtool iputils-ping socat jq procps
-	python3 python3-requests python3-argcomplete udev util-linux"
+	python3 python3-requests python3-argcomplete python3-pkg-resources
+	file udev util-linux"
 
 say()
 {
@@ -291,6 +292,23 @@ setup_kselftest()
 	echo 1 >"$CACHE/kselftest/.part"
 }
 
+# --- virtme-ng ------------------------------------------------------------------
+
+# Debian 12 has no package; trixie's is plain Python and runs on bookworm's.
+# Unpacked, not installed: deleting the folder removes it.
+setup_vng()
+{
+	local dir=$CACHE/virtme-ng
+
+	part_done "$dir" 1 && return 0
+	say "virtme-ng, unpacked in $dir"
+	apt_refresh trixie
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	apt_unpack trixie "$dir" virtme-ng
+	echo 1 >"$dir/.part"
+}
+
 main()
 {
 	local part
@@ -299,7 +317,7 @@ main()
 	[ "${VERSION_CODENAME:-}" = bookworm ] ||
 		die "written for Debian 12, this is ${PRETTY_NAME:-unknown}"
 	mkdir -p "$CACHE"
-	[ $# -gt 0 ] || set -- packages 6.12 6.1 7.2 kselftest
+	[ $# -gt 0 ] || set -- packages 6.12 6.1 7.2 kselftest vng
 	for part in "$@"; do
 		case $part in
 		packages) setup_packages ;;
@@ -307,6 +325,7 @@ main()
 		6.1) setup_bookworm_kernel 6.1 '6\.1\.0-[0-9]*-amd64' ;;
 		7.2) setup_7_2 ;;
 		kselftest) setup_kselftest ;;
+		vng) setup_vng ;;
 		*) die "unknown part: $part" ;;
 		esac
 	done
