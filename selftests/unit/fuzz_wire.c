@@ -5,14 +5,13 @@
  *
  * The input is copied to an odd address, because a frame has no alignment.
  */
-#include <stdint.h>
 #include <stdlib.h>
 
 #include "wire_walk.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	struct wire_walk w;
 	u8 *copy = malloc(size + 1);
@@ -22,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(copy + 1, data, size);
 	wire_walk(copy + 1, size, &w);
 	free(copy);
-	if (w.differ)
+	if (w.differ || w.insane)
 		abort();
 	return 0;
 }

@@ -189,6 +189,7 @@ static struct wire_walk walk_bytes(size_t len)
 	wire_walk(copy, len, &w);
 	free(copy);
 	KTAP_EXPECT_EQ(w.differ, 0);
+	KTAP_EXPECT_EQ(w.insane, 0);
 	return w;
 }
 

@@ -71,6 +71,48 @@ static bool comes_back(const struct nfsync_wire_section *s,
 	return !memcmp(m, &again, sizeof(again));
 }
 
+static bool af_known(u8 af)
+{
+	return af == NFSYNC_AF_INET || af == NFSYNC_AF_INET6;
+}
+
+static bool named(const char *ifname)
+{
+	return memchr(ifname, '\0', NFSYNC_IFNAMSIZ);
+}
+
+static bool peers_sane(const struct nfsync_msg_peer peer[2])
+{
+	return peer[0].level <= NFSYNC_LEVEL_MAX && peer[0].scrub_valid <= 1 &&
+	       peer[1].level <= NFSYNC_LEVEL_MAX && peer[1].scrub_valid <= 1;
+}
+
+static bool state_sane(const struct nfsync_msg_state *m)
+{
+	return named(m->ifname) && peers_sane(m->peer) && af_known(m->af) &&
+	       af_known(m->key[0].af) && af_known(m->key[1].af) &&
+	       m->direction <= NFSYNC_DIR_OUT && m->timeout < NFSYNC_TMO_MAX &&
+	       m->ext.tcp_state < 10 && m->ext.status <= 3;
+}
+
+/* What the receiver relies on without looking again */
+static bool sane(const struct nfsync_wire_section *s, const union msg *m)
+{
+	switch (s->action) {
+	case NFSYNC_ACT_INS:
+	case NFSYNC_ACT_UPD:
+		return state_sane(&m->state);
+	case NFSYNC_ACT_UPD_C:
+		return peers_sane(m->upd_c.peer) &&
+		       m->upd_c.timeout < NFSYNC_TMO_MAX;
+	case NFSYNC_ACT_CLR:
+		return named(m->clr.ifname);
+	case NFSYNC_ACT_TDB:
+		return af_known(m->tdb.af);
+	}
+	return true;
+}
+
 static void walk_section(const struct nfsync_wire_section *s,
 			 struct wire_walk *w)
 {
@@ -84,6 +126,7 @@ static void walk_section(const struct nfsync_wire_section *s,
 		}
 		w->messages++;
 		w->differ += !comes_back(s, &m);
+		w->insane += !sane(s, &m);
 	}
 }
 
