@@ -73,6 +73,9 @@ check:
 check-unit:
 	$(MAKE) --no-print-directory -C selftests/unit check
 
+check-fuzz:
+	$(MAKE) --no-print-directory -C selftests/unit fuzz SECONDS=$(or $(SECONDS),60)
+
 lint:
 	$(LAB)/setup.sh packages kselftest
 	$(LAB)/lint.sh
@@ -110,6 +113,7 @@ help:
 	@echo 'make shell          a guest with the topology up, to play in'
 	@echo 'make check          everything that can be tested'
 	@echo 'make check-unit     the files that know no kernel, in userspace'
+	@echo 'make check-fuzz     fuzz the wire format (SECONDS=60)'
 	@echo 'make check-guest    kselftests in a guest (TEST="link basic")'
 	@echo 'make check-vng      the same under virtme-ng'
 	@echo 'make lint           style and spelling'
@@ -119,5 +123,5 @@ help:
 
 .PHONY: all module tools modules install install-module install-dkms \
 	install-tools uninstall uninstall-module uninstall-dkms \
-	uninstall-tools check check-unit lint guest check-guest check-vng \
-	demo shell bench-quick clean help
+	uninstall-tools check check-unit check-fuzz lint guest check-guest \
+	check-vng demo shell bench-quick clean help

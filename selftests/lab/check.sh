@@ -1,0 +1,91 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# check.sh [part...] - run every check, the quick ones first
+#
+# Each part prints KTAP, which goes to stdout and to build/check/PART.log.
+# The last line is "N passed, N failed, N skipped"; the exit status is 1 when
+# something failed, or when a part ended badly or without a result, whatever
+# its results say. A part that fails does not keep the others from running.
+
+set -uo pipefail
+# shellcheck source-path=SCRIPTDIR source=common.sh
+. "$(dirname "$0")/common.sh"
+
+LOGS=$TOP_DIR/build/check
+FUZZ_SECONDS=${FUZZ_SECONDS:-60}
+SMOKE="link basic"
+PARTS="lint unit matrix fuzz dkms guest-6.12 guest-6.1 guest-7.2 vng"
+
+# make without its own chatter, so that what remains is KTAP.
+quiet_make()
+{
+	make -s --no-print-directory -C "$TOP_DIR" "$@"
+}
+
+run_guest()
+{
+	local kernel=$1
+
+	shift
+	quiet_make guest KERNEL="$kernel" >"$LOGS/build-$kernel.log" 2>&1 ||
+		{ tail -n 40 "$LOGS/build-$kernel.log"; return 1; }
+	"$LAB_DIR/guest.sh" "$kernel" "$@"
+}
+
+# What each part is.
+run_part()
+{
+	# shellcheck disable=SC2086
+	case $1 in
+	lint) "$LAB_DIR/lint.sh" ;;
+	unit) quiet_make check-unit ;;
+	matrix) "$LAB_DIR/matrix.sh" ;;
+	fuzz) quiet_make check-fuzz SECONDS="$FUZZ_SECONDS" ;;
+	dkms) "$LAB_DIR/dkms.sh" ;;
+	guest-6.12) run_guest 6.12 ;;
+	guest-*) run_guest "${1#guest-}" $SMOKE ;;
+	vng) "$LAB_DIR/vng.sh" 6.12 link ;;
+	*) die "unknown part: $1" ;;
+	esac
+}
+
+# Counts of one part's log; a bad ending that no result tells is a failure.
+count_part()
+{
+	local log=$1 status=$2 p f s
+
+	read -r p f s < <(awk -f "$LAB_DIR/ktap-count.awk" "$log")
+	awk -f "$LAB_DIR/ktap-count.awk" "$log" | sed 1d
+	if [ "$status" != 0 ] && [ "$f" = 0 ]; then
+		echo "# ended with status $status although nothing failed"
+		f=1
+	fi
+	passed=$((passed + p))
+	failed=$((failed + f))
+	skipped=$((skipped + s))
+	echo "# $p passed, $f failed, $s skipped"
+	[ "$f" = 0 ] || failures="$failures $part"
+}
+
+main()
+{
+	local part status began passed=0 failed=0 skipped=0 failures=""
+
+	mkdir -p "$LOGS"
+	# shellcheck disable=SC2086
+	[ $# -gt 0 ] || set -- $PARTS
+	for part; do
+		began=$SECONDS
+		echo "# ==== $part"
+		run_part "$part" </dev/null 2>&1 | tee "$LOGS/$part.log"
+		status=${PIPESTATUS[0]}
+		count_part "$LOGS/$part.log" "$status"
+		echo "# ==== $part took $((SECONDS - began)) s"
+	done
+	[ -z "$failures" ] || echo "# failures in:$failures"
+	echo "$passed passed, $failed failed, $skipped skipped"
+	[ "$failed" = 0 ]
+}
+
+main "$@"
