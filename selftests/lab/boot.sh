@@ -17,7 +17,7 @@
 #   QEMU_EXTRA    more options for qemu
 
 set -uo pipefail
-# shellcheck source=common.sh disable=SC1091
+# shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 
 SPLAT='BUG:|WARNING:|KASAN|KCSAN|KFENCE|UBSAN|possible (circular|recursive)'

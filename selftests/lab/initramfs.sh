@@ -10,12 +10,12 @@
 # prefers its own applets over programs, and its ip knows no namespaces.
 
 set -euo pipefail
-# shellcheck source=common.sh disable=SC1091
+# shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 
-TOOLS="bash cat chmod cp cut date dd dmesg dirname basename base64 df du env
-expr false find free grep head id kill ln ls mkdir mktemp mount mv nproc od
-paste printf ps pidof readlink rm rmdir sed seq sleep sort stat stty sync tail
+TOOLS="bash cat chmod cmp comm cp cut date dd dmesg dirname basename base64 df diff du env
+expr false find free grep head id kill ln ls mkdir mkfifo mktemp mount mv nproc od
+paste pgrep pidof pkill printf ps readlink realpath rm rmdir sed seq sleep sort stat stty sync tac tail
 taskset tee timeout touch tr true umount uname uniq unshare nsenter wc which
 xargs setsid md5sum sha256sum kmod ip bridge tc ss nft conntrack conntrackd
 ethtool tcpdump ping sysctl mawk jq"

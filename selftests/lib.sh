@@ -1,0 +1,736 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the nfsync kselftests share. A test sources this, sets the topology up,
+# names its test functions and ends with run_tests:
+#
+#	. "$(dirname "$0")/lib.sh"
+#	test_tcp() { flow_cl -n 10 && wait_states "$fw2" 10; }
+#	need_nfsync; topo_up; nfsync_pair; run_tests test_tcp
+#
+# The topology, all in namespaces of random names ($cl $sw $fw1 $fw2 $sv):
+#
+#                  .1 lan +-----+ wan .1
+#                +--------+ fw1 +--------+
+#   +----+  +----+----+   +--+--+   +----+----+  +----+
+#   | cl +--+ bridge  |      | sync | bridge  +--+ sv |
+#   +----+  | swlan   |      |      |  swwan  |  +----+
+#    .2     +----+----+   +--+--+   +----+----+    .2
+#                +--------+ fw2 +--------+
+#                  .3 lan +-----+ wan .3
+#
+#   cl side  10.0.1.0/24 fd00:1::/64     sv side  10.0.2.0/24 fd00:2::/64
+#   sync     10.0.9.1 fw1, 10.0.9.2 fw2
+#   gateway  10.0.1.254, 10.0.2.254, fd00:1::fe, fd00:2::fe with a MAC of its
+#            own, on fw1 at first; move_gateway moves all of it
+#
+# Functions return non-zero on failure; check, expect and fail note it for the
+# running test. Nothing here sleeps for a fixed time: waits poll a condition.
+
+# shellcheck disable=SC2034 # constants are for the tests
+SELFTESTS=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+PATH=$SELFTESTS/bin:$PATH
+export LANG=C
+
+ksft_pass=0
+ksft_fail=1
+ksft_skip=4
+
+# Where the kernel's own helpers (ktap_helpers.sh, lib.sh) are.
+ksft_dir()
+{
+	local dir
+
+	for dir in "${KSFT_LIB:-}" /kselftest "$SELFTESTS/../kselftest" \
+		"$SELFTESTS/../../kselftest" \
+		"${NFSYNC_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/nfsync}/kselftest"; do
+		if [ -n "$dir" ] && [ -r "$dir/ktap_helpers.sh" ]; then
+			echo "$dir"
+			return 0
+		fi
+	done
+	return 1
+}
+
+skip_all()
+{
+	echo "TAP version 13"
+	echo "1..0 # SKIP $*"
+	exit $ksft_skip
+}
+
+if ! KSFT=$(ksft_dir); then
+	skip_all "no ktap_helpers.sh: set KSFT_LIB to a folder that holds" \
+		"ktap_helpers.sh and lib.sh of a kernel tree's selftests," \
+		"or run selftests/lab/setup.sh kselftest"
+fi
+[ "$(id -u)" = 0 ] || skip_all "needs root"
+# shellcheck source=/dev/null
+. "$KSFT/ktap_helpers.sh"
+for KSFT_NET in "$KSFT/lib.sh" "$KSFT/../net/lib.sh"; do
+	# shellcheck source=/dev/null
+	[ -r "$KSFT_NET" ] && . "$KSFT_NET" && break
+done
+command -v loopy_wait > /dev/null || skip_all "no net/lib.sh beside $KSFT"
+set +e
+
+# Emulated and debug kernels: all waits are multiplied by this.
+: "${NFSYNC_SLOW:=1}"
+: "${WAIT:=$((20 * NFSYNC_SLOW))}"
+
+FLOW_PORT=5000		# the server has this and the next three
+DEV=nfsync0
+CL4=10.0.1.2 SV4=10.0.2.2 CL6=fd00:1::2 SV6=fd00:2::2
+FW1_SYNC=10.0.9.1 FW2_SYNC=10.0.9.2
+GW_LAN4=10.0.1.254 GW_WAN4=10.0.2.254 GW_LAN6=fd00:1::fe GW_WAN6=fd00:2::fe
+GW_LAN_MAC=02:00:00:00:01:fe GW_WAN_MAC=02:00:00:00:02:fe
+
+# ---- cleaning up ----
+
+CLEANUP=()
+TMP=$(mktemp -d)
+SPAWNED=()
+NAMESPACES=()
+cl='' sw='' fw1='' fw2='' sv=''
+
+# on_exit COMMAND...: run at the end, last one first
+on_exit()
+{
+	CLEANUP+=("$(printf '%q ' "$@")")
+}
+
+kill_spawned()
+{
+	[ ${#SPAWNED[@]} -gt 0 ] || return 0
+	kill "${SPAWNED[@]}" 2> /dev/null
+	wait "${SPAWNED[@]}" 2> /dev/null
+	SPAWNED=()
+}
+
+clean_up()
+{
+	local i
+
+	trap - EXIT INT TERM
+	for ((i = ${#CLEANUP[@]} - 1; i >= 0; i--)); do
+		eval "${CLEANUP[i]}"
+	done
+	topo_down
+	rm -rf "$TMP"
+	[ -z "$UNLOAD" ] || rmmod nfsync
+}
+trap clean_up EXIT
+trap 'exit 1' INT TERM
+
+# ---- waiting ----
+
+# wait_for SECONDS COMMAND...: until it succeeds; its last output on failure
+wait_for()
+{
+	local limit=$1
+	shift
+	loopy_wait "sleep 0.05" "$((limit * 1000 * NFSYNC_SLOW))" "$@" \
+		> "$TMP/wait" || { sed 's/^/# /' "$TMP/wait"; return 1; }
+}
+
+not()
+{
+	! "$@"
+}
+
+operstate_is()
+{
+	local now
+
+	now=$(ip -n "$1" -j link show "${3:-$DEV}" | jq -r '.[0].operstate')
+	echo "$3 operstate $now, wanted $2"
+	[ "${now,,}" = "$2" ]
+}
+
+count_is()
+{
+	local now
+
+	now=$(ct_count "$1")
+	echo "$now states in $1, wanted $2"
+	[ "$now" -eq "$2" ]
+}
+
+stat_at_least()
+{
+	local now
+
+	now=$(stat_get "$1" "$2")
+	echo "$2 is $now, wanted $3"
+	[ "$now" -ge "$3" ]
+}
+
+# wait_running NS: carrier, and no longer dormant: the node holds the states
+wait_running()
+{
+	wait_for "$WAIT" operstate_is "$1" up
+}
+
+# wait_states NS N: until the namespace's conntrack table has N entries
+wait_states()
+{
+	wait_for "$WAIT" count_is "$1" "$2"
+}
+
+# wait_stat NS COUNTER N: until the counter is N or more
+wait_stat()
+{
+	wait_for "$WAIT" stat_at_least "$1" "$2" "$3"
+}
+
+# wait_file FILE
+wait_file()
+{
+	wait_for "${2:-$WAIT}" test -e "$1"
+}
+
+# wait_quiet NS...: until the counters of sent packets stand still for three
+# flush intervals, so that what is there now will not change by itself
+wait_quiet()
+{
+	local before after ns tries
+
+	for ((tries = 0; tries < WAIT * 10; tries++)); do
+		before=$(for ns in "$@"; do stat_get "$ns" opackets; done)
+		sleep 0.1
+		after=$(for ns in "$@"; do stat_get "$ns" opackets; done)
+		[ "$before" = "$after" ] && return 0
+	done
+	echo "# still sending after $WAIT s"
+	return 1
+}
+
+# ---- the topology ----
+
+# What every namespace wants: no address detection delays, nothing that
+# sends by itself.
+ns_text()
+{
+	cat <<-EOF
+	@$1
+	sysctl net.ipv6.conf.default.accept_dad=0
+	sysctl net.ipv6.conf.default.accept_ra=0
+	sysctl net.ipv6.conf.default.router_solicitations=0
+	sysctl net.ipv6.conf.default.keep_addr_on_down=1
+	sysctl net.ipv4.conf.default.rp_filter=0
+	sysctl net.ipv4.conf.all.rp_filter=0
+	sysctl net.ipv4.conf.all.send_redirects=0
+	sysctl net.ipv4.conf.default.send_redirects=0
+	ip link set lo up
+	EOF
+}
+
+# The bridges and the cables from them to everybody's namespace.
+switch_text()
+{
+	local side ns
+
+	echo "@$sw"
+	for side in lan wan; do
+		cat <<-EOF
+		ip link add sw$side type bridge forward_delay 0 stp_state 0 mcast_snooping 0
+		ip link set sw$side up
+		EOF
+	done
+	for ns in cl:lan fw1:lan fw2:lan sv:wan fw1:wan fw2:wan; do
+		side=${ns#*:}
+		ns=${ns%:*}
+		cat <<-EOF
+		ip link add $ns$side type veth peer name $side netns ${!ns}
+		ip link set $ns$side master sw$side up
+		EOF
+	done
+}
+
+# host_text NS IFACE SIDE GATEWAYSIDE
+host_text()
+{
+	cat <<-EOF
+	@$1
+	ip link set $2 address 02:00:00:00:0$3:02
+	ip addr add 10.0.$3.2/24 dev $2
+	ip addr add fd00:$3::2/64 dev $2 nodad
+	ip link set $2 up
+	ip route add default via 10.0.$3.254
+	ip route add default via fd00:$3::fe
+	EOF
+}
+
+# fw_text NS NUMBER (1 or 3: the last digit of its addresses)
+fw_text()
+{
+	cat <<-EOF
+	@$1
+	sysctl net.ipv4.ip_forward=1
+	sysctl net.ipv6.conf.all.forwarding=1
+	sysctl net.ipv4.conf.all.arp_notify=1
+	sysctl net.ipv6.conf.all.ndisc_notify=1
+	sysctl net.netfilter.nf_conntrack_tcp_be_liberal=0
+	sysctl net.netfilter.nf_conntrack_tcp_loose=0
+	sysctl net.netfilter.nf_conntrack_log_invalid=0
+	ip link set lan address 02:00:00:00:01:0$2
+	ip link set wan address 02:00:00:00:02:0$2
+	ip addr add 10.0.1.$2/24 dev lan
+	ip addr add 10.0.2.$2/24 dev wan
+	ip addr add fd00:1::$2/64 dev lan nodad
+	ip addr add fd00:2::$2/64 dev wan nodad
+	ip link set lan up
+	ip link set wan up
+	EOF
+}
+
+sync_text()
+{
+	cat <<-EOF
+	@$fw1
+	ip link add sync mtu $1 type veth peer name sync mtu $1 netns $fw2
+	sysctl net.ipv6.conf.sync.addr_gen_mode=1
+	ip addr add $FW1_SYNC/24 dev sync
+	ip link set sync up
+	@$fw2
+	sysctl net.ipv6.conf.sync.addr_gen_mode=1
+	ip addr add $FW2_SYNC/24 dev sync
+	ip link set sync up
+	EOF
+}
+
+# Gateway addresses and MAC to the namespace
+gateway_text()
+{
+	cat <<-EOF
+	@$1
+	ip link set lan address $GW_LAN_MAC
+	ip link set wan address $GW_WAN_MAC
+	ip addr add $GW_LAN4/24 dev lan
+	ip addr add $GW_WAN4/24 dev wan
+	ip addr add $GW_LAN6/64 dev lan nodad
+	ip addr add $GW_WAN6/64 dev wan nodad
+	EOF
+}
+
+ungateway_text()
+{
+	cat <<-EOF
+	@$1
+	ip addr del $GW_LAN4/24 dev lan
+	ip addr del $GW_WAN4/24 dev wan
+	ip addr del $GW_LAN6/64 dev lan
+	ip addr del $GW_WAN6/64 dev wan
+	ip link set lan address 02:00:00:00:01:0$2
+	ip link set wan address 02:00:00:00:02:0$2
+	EOF
+}
+
+# The usual rules of a careful firewall, both families.
+strict_text()
+{
+	sed 's/^/nft /' <<-EOF
+	table inet lab
+	delete table inet lab
+	table inet lab {
+		counter invalid { }
+		counter refused { }
+		chain in_raw {
+			type filter hook prerouting priority raw
+			meta l4proto 240 notrack
+		}
+		chain out_raw {
+			type filter hook output priority raw
+			meta l4proto 240 notrack
+		}
+		chain forward {
+			type filter hook forward priority filter; policy drop
+			ct state invalid counter name invalid drop
+			ct state established,related accept
+			iifname "lan" tcp flags & (fin|syn|rst|ack) == syn ct state new accept
+			iifname "lan" meta l4proto { udp, icmp, ipv6-icmp } ct state new accept
+			ct status dnat ct state new accept
+			counter name refused
+		}
+	}
+	EOF
+}
+
+# ruleset_strict NS...: drop what conntrack calls invalid, counted; accept
+# established; new only from lan and only what may open a connection
+ruleset_strict()
+{
+	local ns
+
+	for ns in "$@"; do
+		echo "@$ns"
+		strict_text
+	done | netlab
+}
+
+# ruleset_add NS: more nft text from stdin
+ruleset_add()
+{
+	{ echo "@$1"; sed 's/^/nft /'; } | netlab
+}
+
+ruleset_flush()
+{
+	printf '@%s\nnft flush ruleset\n' "$1" | netlab
+}
+
+name_namespaces()
+{
+	local ns tail
+
+	tail=$(printf '%04x' $((RANDOM)))$$
+	for ns in cl sw fw1 fw2 sv; do
+		printf -v "$ns" '%s-%s' "$ns" "$tail"
+		NAMESPACES+=("${!ns}")
+	done
+}
+
+# topo_up [mtu=1500] [server=1] [rules=strict|none]
+topo_up()
+{
+	local mtu=1500 server=1 rules=strict ns
+
+	[ $# -eq 0 ] || local "$@"
+	modprobe -a nf_conntrack nf_tables veth bridge || return 1
+	name_namespaces
+	{
+		# defaults only concern interfaces that come after them
+		for ns in "${NAMESPACES[@]}"; do
+			ns_text "$ns"
+		done
+		switch_text
+		host_text "$cl" lan 1
+		host_text "$sv" wan 2
+		fw_text "$fw1" 1
+		fw_text "$fw2" 3
+		sync_text "$mtu"
+		gateway_text "$fw1"
+	} | netlab || return 1
+	GATEWAY=$fw1
+	if [ "$rules" = strict ]; then
+		ruleset_strict "$fw1" "$fw2" || return 1
+	fi
+	[ "$server" = 0 ] || start_server
+}
+
+topo_down()
+{
+	kill_spawned
+	[ ${#NAMESPACES[@]} -gt 0 ] || return 0
+	printf 'netns del %s\n' "${NAMESPACES[@]}" | ip -force -b - 2> /dev/null
+	NAMESPACES=()
+}
+
+start_server()
+{
+	spawn "$sv" flow server "$FLOW_PORT" 4
+	wait_for "$WAIT" server_listens
+}
+
+server_listens()
+{
+	[ -n "$(ip netns exec "$sv" ss -Hltn "sport = $FLOW_PORT")" ]
+}
+
+# move_gateway NS: the virtual gateway's addresses and MAC move there; one
+# gratuitous ARP and neighbour advertisement tell the switches
+move_gateway()
+{
+	local to=$1 number
+
+	[ "$GATEWAY" != "$to" ] || return 0
+	number=1
+	[ "$GATEWAY" = "$fw1" ] || number=3
+	{ ungateway_text "$GATEWAY" "$number"; gateway_text "$to"; } | netlab ||
+		return 1
+	GATEWAY=$to
+}
+
+# fw_off NS: all its cables are pulled, nothing is said to anybody
+fw_off()
+{
+	printf 'ip link set %s down\n' lan wan sync |
+		{ echo "@$1"; cat; } | netlab
+}
+
+fw_on()
+{
+	printf 'ip link set %s up\n' lan wan sync |
+		{ echo "@$1"; cat; } | netlab
+}
+
+# split_paths: from cl by fw1, from sv by fw2; so every flow is seen half by
+# each node
+split_paths()
+{
+	cat <<-EOF | netlab
+	@$cl
+	ip route replace default via 10.0.1.1
+	ip route replace default via fd00:1::1
+	@$sv
+	ip route replace default via 10.0.2.3
+	ip route replace default via fd00:2::3
+	EOF
+}
+
+unsplit_paths()
+{
+	cat <<-EOF | netlab
+	@$cl
+	ip route replace default via $GW_LAN4
+	ip route replace default via $GW_LAN6
+	@$sv
+	ip route replace default via $GW_WAN4
+	ip route replace default via $GW_WAN6
+	EOF
+}
+
+# ---- running things ----
+
+# in_ns NS COMMAND...
+in_ns()
+{
+	local ns=$1
+	shift
+	ip netns exec "$ns" "$@"
+}
+
+# spawn NS COMMAND...: in the background; PID is its process, OUT its output
+spawn()
+{
+	local ns=$1
+	shift
+	OUT=$TMP/out.${#SPAWNED[@]}.$RANDOM
+	ip netns exec "$ns" "$@" > "$OUT" 2>&1 &
+	PID=$!
+	SPAWNED+=("$PID")
+}
+
+# flow_cl [options]: TCP (or with -u UDP) flows from cl to sv over IPv4
+flow_cl()
+{
+	in_ns "$cl" flow client "$SV4" "$FLOW_PORT" "$@"
+}
+
+flow_cl6()
+{
+	in_ns "$cl" flow client "$SV6" "$FLOW_PORT" "$@"
+}
+
+ping_cl()
+{
+	in_ns "$cl" ping -q -c "${2:-1}" -i 0.01 -W 2 "${1:-$SV4}" > /dev/null
+}
+
+# ---- nfsync ----
+
+UNLOAD=
+
+# need_nfsync: load the module, or skip the whole script
+need_nfsync()
+{
+	[ -d /sys/module/nfsync ] && return 0
+	if ! modprobe nfsync 2> "$TMP/modprobe"; then
+		skip_all "no nfsync module: $(tr '\n' ' ' < "$TMP/modprobe")"
+	fi
+	UNLOAD=1
+}
+
+# need_plugin: ip must know the options of the kind
+need_plugin()
+{
+	ip link help pfsync 2>&1 | grep -q syncdev ||
+		skip_all "ip has no plugin for kind pfsync"
+}
+
+# nfsync_up NS [link options]
+nfsync_up()
+{
+	local ns=$1
+	shift
+	ip -n "$ns" link add "$DEV" type pfsync syncdev sync "$@" &&
+		ip -n "$ns" link set "$DEV" up
+}
+
+nfsync_down()
+{
+	ip -n "$1" link del "$DEV"
+}
+
+# nfsync_pair [link options]: on both firewalls, until both hold the states
+nfsync_pair()
+{
+	nfsync_up "$fw1" "$@" && nfsync_up "$fw2" "$@" &&
+		wait_running "$fw1" && wait_running "$fw2"
+}
+
+# ct_list NS [conntrack options]: the table, sorted, without what changes by
+# itself (time left, counters, use)
+ct_list()
+{
+	local ns=$1 family
+	shift
+	for family in ipv4 ipv6; do
+		in_ns "$ns" conntrack -L -f $family "$@" 2> /dev/null
+	done | awk '{
+		if ($3 ~ /^[0-9]+$/)
+			$3 = ""
+		gsub(/ (packets|bytes|use)=[0-9]+/, "")
+		gsub(/ +/, " ")
+		print
+	}' | sort
+}
+
+# ct_count NS [conntrack options]: entries, all of them without options
+ct_count()
+{
+	if [ $# -eq 1 ]; then
+		in_ns "$1" cat /proc/sys/net/netfilter/nf_conntrack_count
+	else
+		ct_list "$@" | wc -l
+	fi
+}
+
+# ct_stat NS COLUMN: of /proc/net/stat/nf_conntrack, over all processors
+ct_stat()
+{
+	in_ns "$1" cat /proc/net/stat/nf_conntrack | mawk -v want="$2" '
+	function hex(s,   i, v) {
+		for (i = 1; i <= length(s); i++)
+			v = v * 16 + index("0123456789abcdef", substr(s, i, 1)) - 1
+		return v
+	}
+	NR == 1 { for (i = 1; i <= NF; i++) if ($i == want) col = i }
+	NR > 1 { sum += hex($col) }
+	END { print sum + 0 }'
+}
+
+# invalid_count NS: packets the strict rules dropped as invalid
+invalid_count()
+{
+	in_ns "$1" nft -j list counter inet lab invalid |
+		jq '[.nftables[].counter? | select(.) | .packets] | add'
+}
+
+# refused_count NS: packets that no rule wanted
+refused_count()
+{
+	in_ns "$1" nft -j list counter inet lab refused |
+		jq '[.nftables[].counter? | select(.) | .packets] | add'
+}
+
+# stat_get NS COUNTER: one counter of ethtool -S
+stat_get()
+{
+	in_ns "$1" ethtool -S "$DEV" | awk -v want="$2:" '
+		$1 == want { print $2; found = 1 }
+		END { if (!found) print "no-counter-" want }'
+}
+
+stat_all()
+{
+	in_ns "$1" ethtool -S "$DEV" | awk '$2 > 0 { print $1 $2 }'
+}
+
+# ---- results ----
+
+RET=0
+
+# fail MESSAGE...: the running test has failed
+fail()
+{
+	echo "# FAIL: $*"
+	RET=$ksft_fail
+	return 1
+}
+
+# check WHAT COMMAND...: fail with WHAT unless the command succeeds
+check()
+{
+	local what=$1
+	shift
+	"$@" || fail "$what"
+}
+
+# expect WHAT ACTUAL OPERATOR VALUE: arithmetic comparison
+expect()
+{
+	test "$2" "-$3" "$4" 2> /dev/null ||
+		fail "$1: is $2, wanted $3 $4"
+}
+
+# expect_same WHAT ACTUAL VALUE: text comparison
+expect_same()
+{
+	[ "$2" = "$3" ] || fail "$1: is '$2', wanted '$3'"
+}
+
+# refused PATTERN COMMAND...: it fails, and says something like PATTERN
+refused()
+{
+	local pattern=$1 text
+	shift
+	if text=$("$@" 2>&1); then
+		fail "accepted: $*"
+	elif ! grep -qiE -- "$pattern" <<< "$text"; then
+		fail "$* was refused with other words: $text"
+	fi
+}
+
+# skip MESSAGE...: the running test cannot be run here; return after it
+skip()
+{
+	echo "# SKIP: $*"
+	RET=$ksft_skip
+}
+
+# What helps to understand a failure.
+dump()
+{
+	local ns
+
+	for ns in "$fw1" "$fw2"; do
+		[ -e "/run/netns/$ns" ] || continue
+		echo "--- $ns: $(ct_count "$ns") states"
+		ct_list "$ns" | head -n 10
+		ip -n "$ns" -d -s link show "$DEV" 2> /dev/null
+		stat_all "$ns" 2> /dev/null | tr '\n' ' '
+		echo
+	done | sed 's/^/#   /'
+}
+
+# run_one FUNCTION: its name is the test's, with blanks
+run_one()
+{
+	local name=${1#test_}
+
+	RET=$ksft_pass
+	"$1" || [ "$RET" != "$ksft_pass" ] || fail "$1 returned $?"
+	name=${name//_/ }
+	case $RET in
+	"$ksft_pass") ktap_test_pass "$name" ;;
+	"$ksft_skip") ktap_test_skip "$name" ;;
+	*) dump; ktap_test_fail "$name" ;;
+	esac
+}
+
+# run_tests FUNCTION...: all of them, or those that match $ONLY; exits
+run_tests()
+{
+	local test tests=()
+
+	for test in "$@"; do
+		[[ -n ${ONLY:-} && ! $test =~ $ONLY ]] || tests+=("$test")
+	done
+	ktap_print_header
+	ktap_set_plan "${#tests[@]}"
+	for test in "${tests[@]}"; do
+		run_one "$test"
+	done
+	ktap_finished
+}
