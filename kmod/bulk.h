@@ -13,16 +13,16 @@ struct nfsync_dev;
 
 struct nfsync_bulk {
 	/* responder */
-	struct work_struct send;
-	bool asked;			/* again, while the walk ran */
+	struct work_struct offer;
+	bool walk_due;			/* entries here are not tracked yet */
 
 	/* requester; lock guards all below */
 	spinlock_t lock;
 	struct delayed_work ask;
-	unsigned int tries;
-	bool started;			/* START seen, waiting for END */
+	unsigned int tries;		/* without an answer */
 	bool wanted;			/* a transfer is outstanding */
-	bool progress;			/* a state came since the last try */
+	bool started;			/* START seen, waiting for END */
+	bool progress;			/* something of it came */
 	u32 from;			/* creator id of the START */
 };
 

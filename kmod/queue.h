@@ -77,6 +77,7 @@ bool nfsync_queue_request(struct nfsync_dev *nd, u64 id, u32 creatorid);
 
 bool nfsync_queue_take(struct nfsync_slice *sl, size_t room,
 		       struct nfsync_batch *b);
+void nfsync_queue_drop(struct nfsync_slice *sl);
 void nfsync_queue_retry(struct nfsync_slice *sl);
 
 #endif /* _NFSYNC_QUEUE_H */

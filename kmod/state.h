@@ -40,25 +40,27 @@ enum {
 	NFSYNC_ST_DEAD,		/* unlinked, or about to be by who set it */
 	NFSYNC_ST_TOLD,		/* a peer knows the id */
 	NFSYNC_ST_LEARNED,	/* came from a peer */
-	NFSYNC_ST_LOCAL,	/* own packets moved it since it was learned */
+	NFSYNC_ST_LOCAL,	/* own packets moved it since a peer spoke */
+	NFSYNC_ST_SLACK,	/* entry has told numbers plus slack: original */
+	NFSYNC_ST_SLACK_REPLY,	/* the same, reply direction */
 };
 
 struct nfsync_state {
 	struct rhash_head by_ct;
 	struct rhash_head by_id;
 	struct nf_conn *ct;		/* owns one reference */
-	u64 id;
-	unsigned long flags;
+	u64 id;				/* host order; one key with the next */
 	u32 creatorid;
 	refcount_t refs;
+	unsigned long flags;		/* NFSYNC_ST_* */
 
 	/* indexed by enum ip_conntrack_dir */
 	u32 told_end[IP_CT_DIR_MAX];	/* td_end, without slack */
 	u32 told_maxend[IP_CT_DIR_MAX];
-	u32 threshold[IP_CT_DIR_MAX];	/* move that is worth telling */
+	u32 told_win[IP_CT_DIR_MAX];	/* td_maxwin of the other side */
 	u32 seen_at[IP_CT_DIR_MAX];	/* jiffies of the last own packet */
 
-	u32 refresh_at;			/* jiffies: peer's timeout below half */
+	u32 refresh_at;			/* jiffies: tell, if only for the time */
 	u32 peer_at;			/* jiffies of a peer's last word */
 	u32 told_mark;
 	u32 import_seq;			/* which CLR it is older than */
@@ -85,6 +87,9 @@ struct nfsync_state_table {
 	atomic_t import_seq;
 };
 
+/* States that a walk visits before it lets others have their turn */
+#define NFSYNC_STATE_CHUNK	256
+
 int nfsync_state_cache_init(void);
 void nfsync_state_cache_exit(void);
 
@@ -100,8 +105,6 @@ struct nfsync_state *nfsync_state_new(struct nfsync_dev *nd,
 struct nfsync_state *nfsync_state_learn(struct nfsync_dev *nd,
 					struct nf_conn *ct, u64 id,
 					u32 creatorid);
-bool nfsync_state_rename(struct nfsync_dev *nd, struct nfsync_state *st,
-			 u64 id, u32 creatorid);
 void nfsync_state_unhash(struct nfsync_dev *nd, struct nfsync_state *st);
 bool nfsync_state_get(struct nfsync_state *st);
 void nfsync_state_put(struct nfsync_state *st);
@@ -109,7 +112,7 @@ void nfsync_state_flush(struct nfsync_dev *nd);
 unsigned int nfsync_state_walk(struct nfsync_dev *nd,
 			       bool (*fn)(struct nfsync_dev *nd,
 					  struct nfsync_state *st, void *arg),
-			       void *arg);
+			       void *arg, void (*breathe)(struct nfsync_dev *nd));
 
 static inline unsigned int nfsync_state_count(const struct nfsync_state_table *t)
 {

@@ -1,0 +1,605 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Packets, events and a slow walk: between them nothing that happens to an
+ * entry stays unknown.
+ *
+ * The packet hook sees what a packet moved, when it has passed the ruleset.
+ * It is all that is needed for windows and timeouts, of which there are no
+ * events, and for entries without the event extension.
+ *
+ * Events tell what no packet of ours shows: the end of an entry, changes by
+ * netlink, and flows of act_ct, OVS and bridges, that pass no hook here.
+ *
+ * The walk finds what neither told: entries without the event extension that
+ * died, and offloaded flows, whose packets nobody sees.
+ *
+ * The event slot.  conntrack has one pointer for it in a namespace, which
+ * ctnetlink takes without asking.  We chain: our notifier calls the one it
+ * found there.  ctnetlink may come, go and come again after us, so whoever
+ * was there is looked up anew at every installation, we step aside while it
+ * initialises, and the walk's tick puts us back when we were overwritten.
+ */
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/netfilter_ipv4.h>
+#include <linux/netfilter_ipv6.h>
+#include <net/netfilter/nf_conntrack.h>
+#include <net/netfilter/nf_conntrack_core.h>
+#include <net/netfilter/nf_conntrack_ecache.h>
+#include <net/netns/generic.h>
+#include "conntrack.h"
+#include "device.h"
+#include "hooks.h"
+#include "map.h"
+
+/* The walk visits every state each GC_TICKS * GC_INTERVAL */
+#define GC_INTERVAL	HZ
+#define GC_TICKS	5
+
+/* Ours in a namespace; outlives the device in case somebody chained on it */
+struct slot {
+	struct nf_ct_event_notifier notifier;
+	struct nf_ct_event_notifier __rcu *orig;
+	bool installed;			/* as far as we know */
+	bool pinned;			/* somebody did */
+	bool logged;			/* said that we were overwritten */
+};
+
+static unsigned int slot_id __read_mostly;
+
+/* Guards the list and away; taken before nothing but slots */
+static DEFINE_MUTEX(hooks_mutex);
+static LIST_HEAD(hooks_list);
+static bool away;			/* while ctnetlink initialises */
+
+static struct slot *slot_of(const struct net *net)
+{
+	return net_generic(net, slot_id);
+}
+
+/* --- is there something worth telling? --- */
+
+enum news {
+	NEWS_NONE,
+	NEWS_SOME,			/* UPD_C will do, within the interval */
+	NEWS_URGENT,			/* now: the peer's window runs out */
+	NEWS_FULL,			/* UPD_C has no field for it */
+};
+
+static u8 status_of(const struct nf_conn *ct)
+{
+	unsigned long status = READ_ONCE(ct->status);
+
+	return (status & IPS_SEEN_REPLY ? NFSYNC_EXT_SEEN_REPLY : 0) |
+	       (status & IPS_ASSURED ? NFSYNC_EXT_ASSURED : 0);
+}
+
+static bool mark_changed(const struct nfsync_state *st,
+			 const struct nf_conn *ct)
+{
+#ifdef CONFIG_NF_CONNTRACK_MARK
+	return READ_ONCE(ct->mark) != READ_ONCE(st->told_mark);
+#else
+	return false;
+#endif
+}
+
+/*
+ * How far a direction went since it was told, against the window that bounds
+ * it.  Unlocked by design: what a lost race hides the next packet shows, for
+ * the comparison is with what was told, not with the packet before.
+ */
+static enum news direction_news(const struct nfsync_state *st,
+				const struct ip_ct_tcp *tcp, int d)
+{
+	u32 win = READ_ONCE(st->told_win[d]);
+	u32 told_end = READ_ONCE(st->told_end[d]);
+	u32 told_maxend = READ_ONCE(st->told_maxend[d]);
+	u32 end = READ_ONCE(tcp->seen[d].td_end);
+	u32 maxend = READ_ONCE(tcp->seen[d].td_maxend);
+	s32 moved = max((s32)(end - told_end), (s32)(maxend - told_maxend));
+
+	if (likely(moved <= (s32)nfsync_map_threshold(win)))
+		return NEWS_NONE;
+
+	end = nfsync_conntrack_told(st, d, end, told_end);
+	maxend = nfsync_conntrack_told(st, d, maxend, told_maxend);
+	moved = max((s32)(end - told_end), (s32)(maxend - told_maxend));
+	if (moved <= (s32)nfsync_map_threshold(win))
+		return NEWS_NONE;
+	return moved > (s32)nfsync_map_urgent(win) ? NEWS_URGENT : NEWS_SOME;
+}
+
+static enum news tcp_news(const struct nfsync_state *st,
+			  const struct nf_conn *ct)
+{
+	const struct ip_ct_tcp *tcp = &ct->proto.tcp;
+	enum news a, b;
+
+	if (READ_ONCE(tcp->state) != READ_ONCE(st->told_state))
+		return NEWS_SOME;
+
+	a = direction_news(st, tcp, IP_CT_DIR_ORIGINAL);
+	b = direction_news(st, tcp, IP_CT_DIR_REPLY);
+	return max(a, b);
+}
+
+static enum news news_of(const struct nfsync_state *st,
+			 const struct nf_conn *ct)
+{
+	if (unlikely(mark_changed(st, ct)))
+		return NEWS_FULL;
+	if (unlikely((s32)((u32)jiffies - READ_ONCE(st->refresh_at)) >= 0) ||
+	    status_of(ct) != READ_ONCE(st->told_status))
+		return NEWS_SOME;
+	if (nf_ct_protonum(ct) == IPPROTO_TCP &&
+	    !test_bit(IPS_OFFLOAD_BIT, &ct->status))
+		return tcp_news(st, ct);
+	return NEWS_NONE;
+}
+
+/* Both nodes have a part in the flow: what one sees the other needs now */
+static bool is_split(const struct nfsync_state *st)
+{
+	return (u32)jiffies - READ_ONCE(st->peer_at) < NFSYNC_SPLIT_JIFFIES;
+}
+
+static void look(struct nfsync_dev *nd, struct nfsync_state *st,
+		 const struct nf_conn *ct)
+{
+	enum news news = news_of(st, ct);
+
+	if (likely(news == NEWS_NONE))
+		return;
+	if (news == NEWS_FULL)
+		nfsync_queue_update_full(nd, st, is_split(st));
+	else
+		nfsync_queue_update(nd, st,
+				    news == NEWS_URGENT || is_split(st));
+}
+
+/* --- packets --- */
+
+static void stamp(struct nfsync_state *st, enum ip_conntrack_info ctinfo)
+{
+	u32 *at = &st->seen_at[CTINFO2DIR(ctinfo)];
+	u32 now = jiffies;
+
+	/* shared cache lines are written once a tick, not once a packet */
+	if (READ_ONCE(*at) != now)
+		WRITE_ONCE(*at, now);
+	if (unlikely(!test_bit(NFSYNC_ST_LOCAL, &st->flags)))
+		set_bit(NFSYNC_ST_LOCAL, &st->flags);
+}
+
+/*
+ * TCP is worth a state when it was answered, so that a SYN flood costs
+ * neither memory here nor the peers anything; of the others a second packet
+ * will do, and they are told after a second (refresh_at).
+ */
+static bool worth_a_state(const struct nf_conn *ct)
+{
+	return (test_bit(IPS_SEEN_REPLY_BIT, &ct->status) ||
+		nf_ct_protonum(ct) != IPPROTO_TCP) &&
+	       nfsync_conntrack_eligible(ct);
+}
+
+static struct nfsync_state *newcomer(struct nfsync_dev *nd, struct nf_conn *ct)
+{
+	struct nfsync_state *st;
+
+	if (!worth_a_state(ct))
+		return NULL;
+
+	st = nfsync_state_new(nd, ct);
+	return st ? st : nfsync_state_find_ct(nd, ct);
+}
+
+static unsigned int packet_forwarded(void *priv, struct sk_buff *skb,
+				     const struct nf_hook_state *state)
+{
+	struct nfsync_dev *nd = priv;
+	enum ip_conntrack_info ctinfo;
+	struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
+	struct nfsync_state *st;
+
+	/* the first packet of a flow comes here before it is confirmed */
+	if (!ct || !nf_ct_is_confirmed(ct))
+		return NF_ACCEPT;
+
+	st = nfsync_state_find_ct(nd, ct);
+	if (unlikely(!st)) {
+		/* it never came in: a flow of the firewall itself */
+		if (!skb->skb_iif && !READ_ONCE(nd->cfg.local))
+			return NF_ACCEPT;
+		st = newcomer(nd, ct);
+		if (!st)
+			return NF_ACCEPT;
+	}
+	stamp(st, ctinfo);
+	look(nd, st, ct);
+	return NF_ACCEPT;
+}
+
+static unsigned int packet_delivered(void *priv, struct sk_buff *skb,
+				     const struct nf_hook_state *state)
+{
+	struct nfsync_dev *nd = priv;
+
+	if (!READ_ONCE(nd->cfg.local))
+		return NF_ACCEPT;
+	return packet_forwarded(priv, skb, state);
+}
+
+/* --- events --- */
+
+static void entry_ended(struct nfsync_dev *nd, const struct nf_conn *ct)
+{
+	struct nfsync_state *st = nfsync_state_find_ct(nd, ct);
+	bool announce;
+
+	if (!st)
+		return;
+
+	/* B-18: who merely learned of a flow has no say in its end */
+	announce = test_bit(NFSYNC_ST_LOCAL, &st->flags);
+	if (!nfsync_queue_delete(nd, st, announce))
+		return;
+	if (!announce)
+		nfsync_stats_inc(nd, PFSYNC_STAT_EXPIRE_QUIET);
+	nfsync_state_unhash(nd, st);
+}
+
+static void entry_changed(struct nfsync_dev *nd, struct nf_conn *ct)
+{
+	struct nfsync_state *st = nfsync_state_find_ct(nd, ct);
+
+	if (!st) {
+		if (!test_bit(IPS_SEEN_REPLY_BIT, &ct->status) ||
+		    !nfsync_conntrack_eligible(ct))
+			return;
+		if (!READ_ONCE(nd->cfg.local) &&
+		    nfsync_conntrack_is_local(nd->net, ct))
+			return;
+		st = newcomer(nd, ct);
+		if (!st)
+			return;
+	}
+	look(nd, st, ct);
+}
+
+/* Context: see kernel.md 1.5; softirq, process or worker, RCU read side */
+static int ct_event(unsigned int events, const struct nf_ct_event *item)
+{
+	const struct net *net = nf_ct_net(item->ct);
+	struct nfsync_dev *nd = nfsync_device_get(net);
+	struct nf_ct_event_notifier *orig;
+
+	if (nd && READ_ONCE(nd->up)) {
+		/* a DESTROY that ctnetlink could not deliver comes again */
+		if (events & BIT(IPCT_DESTROY))
+			entry_ended(nd, item->ct);
+		else
+			entry_changed(nd, item->ct);
+	}
+
+	orig = rcu_dereference(slot_of(net)->orig);
+	return orig ? orig->ct_event(events, item) : 0;
+}
+
+static int exp_event(unsigned int events, const struct nf_exp_event *item)
+{
+	const struct net *net = nf_ct_exp_net(item->exp);
+	struct nf_ct_event_notifier *orig;
+
+	orig = rcu_dereference(slot_of(net)->orig);
+	return orig ? orig->exp_event(events, item) : 0;
+}
+
+/* --- the slot --- */
+
+static struct nf_ct_event_notifier **slot_ptr(struct net *net)
+{
+	return (struct nf_ct_event_notifier __force **)
+		&net->ct.nf_conntrack_event_cb;
+}
+
+/* Returns true if somebody had put us out since we were there last */
+static bool slot_install(struct net *net)
+{
+	struct nf_ct_event_notifier **p = slot_ptr(net), *old;
+	struct slot *s = slot_of(net);
+	bool lost = s->installed;
+
+	lockdep_assert_held(&hooks_mutex);
+
+	do {
+		old = READ_ONCE(*p);
+		if (old == &s->notifier)
+			return false;
+		/* never an orig of earlier: its module may be gone */
+		rcu_assign_pointer(s->orig, old);
+	} while (cmpxchg(p, old, &s->notifier) != old);
+	s->installed = true;
+	return lost;
+}
+
+/*
+ * Somebody may have chained on us and would call a module that is gone: stay
+ * for good then, say so, and go on calling whoever was there before.
+ */
+static void slot_pin(struct net *net, struct slot *s)
+{
+	if (s->pinned)
+		return;
+	s->pinned = true;
+	__module_get(THIS_MODULE);
+	net_info_ratelimited("another module took the conntrack event slot after us; nfsync stays loaded\n");
+}
+
+static void slot_remove(struct net *net)
+{
+	struct nf_ct_event_notifier **p = slot_ptr(net), *orig, *now;
+	struct slot *s = slot_of(net);
+
+	lockdep_assert_held(&hooks_mutex);
+
+	if (!s->installed)
+		return;
+	s->installed = false;
+	orig = rcu_dereference_protected(s->orig,
+					 lockdep_is_held(&hooks_mutex));
+	now = cmpxchg(p, &s->notifier, orig);
+	if (now && now != &s->notifier && now != orig)
+		slot_pin(net, s);
+}
+
+static int ctnetlink_event(struct notifier_block *nb, unsigned long action,
+			   void *data)
+{
+	const struct module *mod = data;
+	struct nfsync_hooks *h;
+
+	if (strcmp(mod->name, "nf_conntrack_netlink"))
+		return NOTIFY_DONE;
+
+	mutex_lock(&hooks_mutex);
+	away = action == MODULE_STATE_COMING;
+	list_for_each_entry(h, &hooks_list, node) {
+		struct nfsync_dev *nd = container_of(h, struct nfsync_dev,
+						     hooks);
+		if (away)
+			slot_remove(nd->net);
+		else
+			slot_install(nd->net);
+	}
+	mutex_unlock(&hooks_mutex);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block ctnetlink_nb = {
+	.notifier_call = ctnetlink_event,
+};
+
+static void slot_watch(struct nfsync_dev *nd)
+{
+	struct slot *s = slot_of(nd->net);
+
+	mutex_lock(&hooks_mutex);
+	if (!away && slot_install(nd->net)) {
+		nfsync_stats_inc(nd, PFSYNC_STAT_SLOT_REPAIR);
+		if (!s->logged)
+			netdev_info(nd->dev, "conntrack event slot was overwritten, chained again\n");
+		s->logged = true;
+	}
+	mutex_unlock(&hooks_mutex);
+}
+
+static int __net_init slot_net_init(struct net *net)
+{
+	struct slot *s = slot_of(net);
+
+	s->notifier.ct_event = ct_event;
+	s->notifier.exp_event = exp_event;
+	return 0;
+}
+
+/* The device is stopped after this and finds the slot already left */
+static void __net_exit slot_net_pre_exit(struct net *net)
+{
+	mutex_lock(&hooks_mutex);
+	slot_remove(net);
+	mutex_unlock(&hooks_mutex);
+}
+
+static struct pernet_operations slot_net_ops = {
+	.init = slot_net_init,
+	.pre_exit = slot_net_pre_exit,
+	.id = &slot_id,
+	.size = sizeof(struct slot),
+};
+
+/* --- the walk --- */
+
+static bool gc_one(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
+{
+	const struct nf_conn *ct;
+
+	if (!nfsync_state_get(st))
+		return false;
+
+	ct = st->ct;
+	if (nf_ct_is_dying(ct))
+		entry_ended(nd, ct);
+	else if (test_bit(IPS_OFFLOAD_BIT, &ct->status))
+		look(nd, st, ct);
+	nfsync_state_put(st);
+	return true;
+}
+
+static void gc_work(struct work_struct *work)
+{
+	struct nfsync_hooks *h = container_of(work, struct nfsync_hooks,
+					      gc.work);
+	struct nfsync_dev *nd = container_of(h, struct nfsync_dev, hooks);
+
+	slot_watch(nd);
+	if (++h->gc_ticks >= GC_TICKS) {
+		h->gc_ticks = 0;
+		nfsync_state_walk(nd, gc_one, NULL, NULL);
+	}
+	queue_delayed_work(system_power_efficient_wq, &h->gc, GC_INTERVAL);
+}
+
+/* --- life --- */
+
+/* Right before confirmation, as late as a packet can be seen at all */
+static const struct nf_hook_ops hook_ops[NFSYNC_HOOKS_N] = {
+	{
+		.hook = packet_forwarded,
+		.pf = NFPROTO_IPV4,
+		.hooknum = NF_INET_POST_ROUTING,
+		.priority = NF_IP_PRI_CONNTRACK_CONFIRM,
+	}, {
+		.hook = packet_delivered,
+		.pf = NFPROTO_IPV4,
+		.hooknum = NF_INET_LOCAL_IN,
+		.priority = NF_IP_PRI_CONNTRACK_CONFIRM,
+	}, {
+		.hook = packet_forwarded,
+		.pf = NFPROTO_IPV6,
+		.hooknum = NF_INET_POST_ROUTING,
+		.priority = NF_IP6_PRI_LAST,
+	}, {
+		.hook = packet_delivered,
+		.pf = NFPROTO_IPV6,
+		.hooknum = NF_INET_LOCAL_IN,
+		.priority = NF_IP6_PRI_LAST - 1,
+	},
+};
+
+/* Events only when somebody listens: now somebody does.  0 is the admin's */
+static void raise_events(struct nfsync_dev *nd)
+{
+	u8 *events = &nd->net->ct.sysctl_events;
+
+	nd->hooks.raised_events = READ_ONCE(*events) == 2;
+	if (nd->hooks.raised_events)
+		WRITE_ONCE(*events, 1);
+	else if (!READ_ONCE(*events))
+		netdev_warn(nd->dev, "nf_conntrack_events is 0: ends of entries are seen up to %d s late\n",
+			    GC_TICKS * GC_INTERVAL / HZ);
+}
+
+static void lower_events(struct nfsync_dev *nd)
+{
+	u8 *events = &nd->net->ct.sysctl_events;
+
+	if (nd->hooks.raised_events && READ_ONCE(*events) == 1)
+		WRITE_ONCE(*events, 2);
+}
+
+/**
+ * nfsync_hooks_init() - prepare what nfsync_hooks_stop() relies on
+ * @nd: device in the making
+ *
+ * Context: process.
+ */
+void nfsync_hooks_init(struct nfsync_dev *nd)
+{
+	INIT_LIST_HEAD(&nd->hooks.node);
+	INIT_DELAYED_WORK(&nd->hooks.gc, gc_work);
+}
+
+/**
+ * nfsync_hooks_start() - begin to listen
+ * @nd: device coming up; conntrack's own hooks are there (nf_ct_netns_get)
+ *
+ * Registered after conntrack's at the same priority ours run before them.
+ *
+ * Context: process, RTNL.
+ * Return: 0 or an error of hook registration.
+ */
+int nfsync_hooks_start(struct nfsync_dev *nd)
+{
+	struct nfsync_hooks *h = &nd->hooks;
+	int err, i;
+
+	ASSERT_RTNL();
+
+	memcpy(h->ops, hook_ops, sizeof(hook_ops));
+	for (i = 0; i < NFSYNC_HOOKS_N; i++)
+		h->ops[i].priv = nd;
+	err = nf_register_net_hooks(nd->net, h->ops, NFSYNC_HOOKS_N);
+	if (err)
+		return err;
+
+	raise_events(nd);
+	mutex_lock(&hooks_mutex);
+	list_add(&h->node, &hooks_list);
+	if (!away)
+		slot_install(nd->net);
+	mutex_unlock(&hooks_mutex);
+	h->active = true;
+	h->gc_ticks = 0;
+	queue_delayed_work(system_power_efficient_wq, &h->gc, GC_INTERVAL);
+	return 0;
+}
+
+/**
+ * nfsync_hooks_stop() - stop to listen
+ * @nd: device going down
+ *
+ * The caller waits for a grace period before it frees what hooks use.
+ *
+ * Context: process, RTNL.
+ */
+void nfsync_hooks_stop(struct nfsync_dev *nd)
+{
+	struct nfsync_hooks *h = &nd->hooks;
+
+	ASSERT_RTNL();
+
+	if (!h->active)
+		return;
+
+	h->active = false;
+	cancel_delayed_work_sync(&h->gc);
+	mutex_lock(&hooks_mutex);
+	list_del_init(&h->node);
+	slot_remove(nd->net);
+	mutex_unlock(&hooks_mutex);
+	lower_events(nd);
+	nf_unregister_net_hooks(nd->net, h->ops, NFSYNC_HOOKS_N);
+}
+
+/**
+ * nfsync_hooks_register() - the event slots of all namespaces
+ *
+ * Context: process, module init, before any device can come up.
+ * Return: 0 or an error.
+ */
+int nfsync_hooks_register(void)
+{
+	int err;
+
+	err = register_pernet_subsys(&slot_net_ops);
+	if (err)
+		return err;
+
+	err = register_module_notifier(&ctnetlink_nb);
+	if (err)
+		unregister_pernet_subsys(&slot_net_ops);
+	return err;
+}
+
+/**
+ * nfsync_hooks_unregister() - undo nfsync_hooks_register()
+ *
+ * Context: process, module exit, after the last device is gone.
+ */
+void nfsync_hooks_unregister(void)
+{
+	unregister_module_notifier(&ctnetlink_nb);
+	unregister_pernet_subsys(&slot_net_ops);
+}

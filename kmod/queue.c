@@ -1,0 +1,602 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Slices: marker, list and length in one critical section.  What may follow
+ * what is seed section 3's matrix, with two corrections: acks owed are apart
+ * from the states (B-20), and DEL stands before INS (B-19).
+ *
+ * Timers: one a slice.  It is armed in one place, when something is queued on
+ * an idle slice, and makes sure that nothing waits longer than the flush
+ * interval.  It never sends; it schedules the slice's task, which does.
+ */
+#include <linux/hash.h>
+#include <linux/slab.h>
+#include "device.h"
+#include "queue.h"
+#include "send.h"
+#include "wire.h"
+
+#define BASE_LEN	(sizeof(struct iphdr) + NFSYNC_WIRE_HDR_LEN)
+
+static const u8 marker_action[NFSYNC_Q_MAX] = {
+	[NFSYNC_Q_UPD_C]	= NFSYNC_ACT_UPD_C,
+	[NFSYNC_Q_DEL]		= NFSYNC_ACT_DEL_C,
+	[NFSYNC_Q_INS]		= NFSYNC_ACT_INS,
+	[NFSYNC_Q_UPD]		= NFSYNC_ACT_UPD,
+};
+
+static size_t marker_len(u8 q)
+{
+	return nfsync_wire_msg_len(NFSYNC_WIRE_V6, marker_action[q]);
+}
+
+static void slice_timeout(struct timer_list *t)
+{
+	struct nfsync_slice *sl = timer_container_of(sl, t, timer);
+
+	nfsync_stats_inc(sl->nd, PFSYNC_STAT_TIMEOUTS);
+	tasklet_schedule(&sl->task);
+}
+
+static void slice_init(struct nfsync_dev *nd, struct nfsync_slice *sl)
+{
+	int q;
+
+	spin_lock_init(&sl->lock);
+	for (q = 0; q < NFSYNC_Q_MAX; q++)
+		INIT_LIST_HEAD(&sl->q[q]);
+	sl->len = BASE_LEN;
+	sl->nd = nd;
+	sl->stopped = true;
+	tasklet_setup(&sl->task, nfsync_send_task);
+	timer_setup(&sl->timer, slice_timeout, 0);
+}
+
+/**
+ * nfsync_queue_init() - make the slices, one for every possible CPU
+ * @nd: device in the making
+ *
+ * Context: process.
+ * Return: 0 or -ENOMEM.
+ */
+int nfsync_queue_init(struct nfsync_dev *nd)
+{
+	struct nfsync_queue *q = &nd->queue;
+	unsigned int i;
+
+	q->n_slices = num_possible_cpus();
+	q->slice = kvcalloc(q->n_slices, sizeof(*q->slice), GFP_KERNEL);
+	if (!q->slice)
+		return -ENOMEM;
+
+	for (i = 0; i < q->n_slices; i++) {
+		slice_init(nd, &q->slice[i]);
+		q->slice[i].send = nfsync_send_alloc();
+		if (!q->slice[i].send) {
+			nfsync_queue_destroy(nd);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+/**
+ * nfsync_queue_destroy() - free the slices
+ * @nd: device that is down
+ *
+ * Context: process.
+ */
+void nfsync_queue_destroy(struct nfsync_dev *nd)
+{
+	struct nfsync_queue *q = &nd->queue;
+	unsigned int i;
+
+	for (i = 0; i < q->n_slices; i++)
+		nfsync_send_free(q->slice[i].send);
+	kvfree(q->slice);
+	q->slice = NULL;
+}
+
+/**
+ * nfsync_queue_start() - let the slices take entries
+ * @nd: device coming up
+ *
+ * Context: process, RTNL.
+ */
+void nfsync_queue_start(struct nfsync_dev *nd)
+{
+	unsigned int i;
+
+	for (i = 0; i < nd->queue.n_slices; i++) {
+		struct nfsync_slice *sl = &nd->queue.slice[i];
+
+		spin_lock_bh(&sl->lock);
+		sl->stopped = false;
+		spin_unlock_bh(&sl->lock);
+	}
+}
+
+static void __must_hold(&sl->lock)
+slice_link(struct nfsync_slice *sl, struct nfsync_state *st, u8 q)
+{
+	lockdep_assert_held(&sl->lock);
+
+	if (!sl->n[q]++)
+		sl->len += NFSYNC_WIRE_SUBH_LEN;
+	sl->len += marker_len(q);
+	list_add_tail(&st->link, &sl->q[q]);
+	st->marker = q;
+	refcount_inc(&st->refs);
+}
+
+/*
+ * The list is the truth and the marker a cache of it (R-000-2): where the two
+ * disagree, say so once, count, and mend both.  Returns whether a reference
+ * came off the queue and is now the caller's.
+ */
+static bool __must_hold(&sl->lock)
+slice_unlink(struct nfsync_slice *sl, struct nfsync_state *st)
+{
+	u8 q = st->marker;
+
+	lockdep_assert_held(&sl->lock);
+
+	st->marker = NFSYNC_Q_NONE;
+	if (WARN_ON_ONCE(q >= NFSYNC_Q_MAX ||
+			 (q == NFSYNC_Q_NONE) != list_empty(&st->link))) {
+		nfsync_stats_inc(sl->nd, PFSYNC_STAT_QUEUE_REPAIR);
+		if (list_empty(&st->link))
+			return false;
+		list_del_init(&st->link);
+		return true;
+	}
+	if (q == NFSYNC_Q_NONE)
+		return false;
+
+	list_del_init(&st->link);
+	sl->len -= marker_len(q);
+	if (!--sl->n[q])
+		sl->len -= NFSYNC_WIRE_SUBH_LEN;
+	return true;
+}
+
+/* Returns the state's reference to drop once the lock is gone, if any */
+static struct nfsync_state *__must_hold(&sl->lock)
+slice_move(struct nfsync_slice *sl, struct nfsync_state *st, u8 q)
+{
+	bool held = slice_unlink(sl, st);
+
+	slice_link(sl, st, q);
+	return held ? st : NULL;
+}
+
+/*
+ * Something was queued: see to it that it leaves.  An urgent slice or one
+ * that fills a packet goes at the end of this softirq batch.
+ */
+static void __must_hold(&sl->lock)
+slice_arm(struct nfsync_slice *sl, bool urgent)
+{
+	struct nfsync_dev *nd = sl->nd;
+
+	lockdep_assert_held(&sl->lock);
+
+	if (urgent || sl->len > nfsync_transport_mtu(nd)) {
+		if (urgent)
+			nfsync_stats_inc(nd, PFSYNC_STAT_URGENT);
+		tasklet_schedule(&sl->task);
+	} else if (!timer_pending(&sl->timer)) {
+		mod_timer(&sl->timer, jiffies +
+			  msecs_to_jiffies(READ_ONCE(nd->cfg.flush_ms)));
+	}
+}
+
+/*
+ * Without a way out nothing is queued: what the peers missed meanwhile, the
+ * transfer that follows a new link tells them (bulk.c).
+ */
+static bool __must_hold(&sl->lock) slice_closed(const struct nfsync_slice *sl)
+{
+	lockdep_assert_held(&sl->lock);
+
+	return sl->stopped ||
+	       !rcu_access_pointer(sl->nd->transport.syncdev);
+}
+
+static struct nfsync_slice *slice_of(const struct nfsync_dev *nd,
+				     const struct nfsync_state *st)
+{
+	return &nd->queue.slice[st->slice];
+}
+
+/**
+ * nfsync_queue_slice() - which slice a flow belongs to, for its whole life
+ * @nd: device
+ * @ct: its entry
+ *
+ * Context: any.
+ * Return: index of the slice.
+ */
+u16 nfsync_queue_slice(const struct nfsync_dev *nd, const struct nf_conn *ct)
+{
+	return reciprocal_scale(hash_ptr(ct, 32), nd->queue.n_slices);
+}
+
+/* One more update of a state that is queued already; maxupd 0 = no limit */
+static bool __must_hold(&sl->lock)
+slice_count(struct nfsync_slice *sl, struct nfsync_state *st)
+{
+	u8 max = READ_ONCE(sl->nd->cfg.maxupd);
+
+	if (st->updates < U8_MAX)
+		st->updates++;
+	return max && st->updates >= max;
+}
+
+/**
+ * nfsync_queue_update() - a state moved: tell it, in short where that will do
+ * @nd: device
+ * @st: state
+ * @urgent: do not wait for the timer
+ *
+ * A state that no peer knows yet goes as INS, which absorbs every later
+ * update until it leaves.
+ *
+ * Context: softirq or process, RCU read side, no lock held.
+ */
+void nfsync_queue_update(struct nfsync_dev *nd, struct nfsync_state *st,
+			 bool urgent)
+{
+	struct nfsync_slice *sl = slice_of(nd, st);
+
+	spin_lock_bh(&sl->lock);
+	if (slice_closed(sl) || test_bit(NFSYNC_ST_DEAD, &st->flags))
+		goto out;
+
+	if (st->marker == NFSYNC_Q_NONE) {
+		st->updates = 0;
+		slice_link(sl, st, test_bit(NFSYNC_ST_TOLD, &st->flags) ?
+			   NFSYNC_Q_UPD_C : NFSYNC_Q_INS);
+	} else if (slice_count(sl, st)) {
+		urgent = true;
+	}
+	slice_arm(sl, urgent);
+out:
+	spin_unlock_bh(&sl->lock);
+}
+
+/**
+ * nfsync_queue_update_full() - tell everything about a state
+ * @nd: device
+ * @st: state
+ * @urgent: do not wait for the timer
+ *
+ * For who asked by UPD_REQ, for bulk, and for what UPD_C has no field for.
+ *
+ * Context: softirq or process, RCU read side, no lock held.
+ */
+void nfsync_queue_update_full(struct nfsync_dev *nd, struct nfsync_state *st,
+			      bool urgent)
+{
+	struct nfsync_slice *sl = slice_of(nd, st);
+	struct nfsync_state *put = NULL;
+
+	spin_lock_bh(&sl->lock);
+	if (slice_closed(sl) || test_bit(NFSYNC_ST_DEAD, &st->flags))
+		goto out;
+
+	if (st->marker == NFSYNC_Q_NONE || st->marker == NFSYNC_Q_UPD_C) {
+		st->updates = 0;
+		put = slice_move(sl, st, test_bit(NFSYNC_ST_TOLD, &st->flags) ?
+				 NFSYNC_Q_UPD : NFSYNC_Q_INS);
+	}
+	slice_arm(sl, urgent);
+out:
+	spin_unlock_bh(&sl->lock);
+	if (put)
+		nfsync_state_put(put);
+}
+
+/**
+ * nfsync_queue_delete() - a state ends
+ * @nd: device
+ * @st: state
+ * @announce: tell the peers, if they know it at all
+ *
+ * The one place where NFSYNC_ST_DEAD is set: of several callers (expiry, DEL
+ * from a peer, the walk) exactly one is told to unhash (R-000-7).  An INS
+ * that never left is taken back and nothing is sent.
+ *
+ * Context: softirq or process, RCU read side, no lock held.
+ * Return: true if the caller must call nfsync_state_unhash().
+ */
+bool nfsync_queue_delete(struct nfsync_dev *nd, struct nfsync_state *st,
+			 bool announce)
+{
+	struct nfsync_slice *sl = slice_of(nd, st);
+	bool mine, held;
+
+	spin_lock_bh(&sl->lock);
+	mine = !test_and_set_bit(NFSYNC_ST_DEAD, &st->flags);
+	held = mine && slice_unlink(sl, st);
+	if (mine && announce && !slice_closed(sl) &&
+	    test_bit(NFSYNC_ST_TOLD, &st->flags)) {
+		slice_link(sl, st, NFSYNC_Q_DEL);
+		slice_arm(sl, false);
+	}
+	spin_unlock_bh(&sl->lock);
+	if (held)
+		nfsync_state_put(st);
+	return mine;
+}
+
+/* Id messages are few and small: when @idq is full, who came first wins */
+static bool __must_hold(&sl->lock)
+idq_add(struct nfsync_slice *sl, struct nfsync_idq *idq, u64 id, u32 creatorid)
+{
+	lockdep_assert_held(&sl->lock);
+
+	if (slice_closed(sl) || idq->n == NFSYNC_IDQ_MAX)
+		return false;
+
+	if (!idq->n)
+		sl->len += NFSYNC_WIRE_SUBH_LEN;
+	sl->len += NFSYNC_WIRE_ID_LEN;
+	idq->v[idq->n].id = id;
+	idq->v[idq->n++].creatorid = creatorid;
+	return true;
+}
+
+/* Returns the bytes that no longer wait */
+static size_t idq_clear(struct nfsync_idq *idq)
+{
+	size_t len = idq->n ? NFSYNC_WIRE_SUBH_LEN +
+			      idq->n * NFSYNC_WIRE_ID_LEN : 0;
+
+	idq->n = 0;
+	return len;
+}
+
+static bool idq_has(const struct nfsync_idq *idq, u64 id, u32 creatorid)
+{
+	unsigned int i;
+
+	for (i = 0; i < idq->n; i++)
+		if (idq->v[i].id == id && idq->v[i].creatorid == creatorid)
+			return true;
+	return false;
+}
+
+static struct nfsync_slice *slice_of_id(struct nfsync_dev *nd, u64 id)
+{
+	return &nd->queue.slice[reciprocal_scale(hash_64(id, 32),
+						 nd->queue.n_slices)];
+}
+
+/**
+ * nfsync_queue_ack() - owe a peer an INS_ACK, at once
+ * @nd: device
+ * @id: state id, host order
+ * @creatorid: its creator, host order
+ *
+ * Kept apart from the state's own marker, so that local traffic on the state
+ * can't swallow it (B-20).  Lost when 128 are owed on the slice: the peer's
+ * ceiling then releases its packet.
+ *
+ * Context: softirq, no lock held.
+ */
+void nfsync_queue_ack(struct nfsync_dev *nd, u64 id, u32 creatorid)
+{
+	struct nfsync_slice *sl = slice_of_id(nd, id);
+
+	spin_lock_bh(&sl->lock);
+	if (idq_add(sl, &sl->ack, id, creatorid))
+		slice_arm(sl, true);
+	spin_unlock_bh(&sl->lock);
+}
+
+/**
+ * nfsync_queue_request() - ask the peers for a state
+ * @nd: device
+ * @id: state id, host order
+ * @creatorid: its creator, host order
+ *
+ * Context: softirq, no lock held.
+ * Return: false if it is asked for already or too many are.
+ */
+bool nfsync_queue_request(struct nfsync_dev *nd, u64 id, u32 creatorid)
+{
+	struct nfsync_slice *sl = slice_of_id(nd, id);
+	bool queued;
+
+	spin_lock_bh(&sl->lock);
+	queued = !idq_has(&sl->req, id, creatorid) &&
+		 idq_add(sl, &sl->req, id, creatorid);
+	if (queued)
+		slice_arm(sl, true);
+	spin_unlock_bh(&sl->lock);
+	return queued;
+}
+
+/* The last @max ids of @idq go to @v */
+static unsigned int __must_hold(&sl->lock)
+take_ids(struct nfsync_slice *sl, struct nfsync_idq *idq, size_t *room,
+	 struct nfsync_msg_id *v)
+{
+	unsigned int n;
+
+	if (!idq->n || *room < NFSYNC_WIRE_SUBH_LEN + NFSYNC_WIRE_ID_LEN)
+		return 0;
+
+	*room -= NFSYNC_WIRE_SUBH_LEN;
+	n = min_t(size_t, idq->n, *room / NFSYNC_WIRE_ID_LEN);
+	*room -= n * NFSYNC_WIRE_ID_LEN;
+	idq->n -= n;
+	memcpy(v, &idq->v[idq->n], n * sizeof(*v));
+	sl->len -= n * NFSYNC_WIRE_ID_LEN;
+	if (!idq->n)
+		sl->len -= NFSYNC_WIRE_SUBH_LEN;
+	return n;
+}
+
+/*
+ * Oldest first.  From here on the peers count as knowing the id: the frame
+ * may still be lost, but then a DEL for it is harmless and a missing INS is
+ * healed by the UPD_REQ that the next UPD_C draws.
+ */
+static void __must_hold(&sl->lock)
+take_states(struct nfsync_slice *sl, u8 q, size_t *room,
+	    struct nfsync_batch *b, unsigned int *used)
+{
+	size_t len = marker_len(q);
+	struct nfsync_state *st;
+
+	if (!sl->n[q] || *room < NFSYNC_WIRE_SUBH_LEN + len)
+		return;
+
+	*room -= NFSYNC_WIRE_SUBH_LEN;
+	while (sl->n[q] && *room >= len && *used < b->cap) {
+		st = list_first_entry(&sl->q[q], struct nfsync_state, link);
+		slice_unlink(sl, st);
+		if (q == NFSYNC_Q_INS)
+			set_bit(NFSYNC_ST_TOLD, &st->flags);
+		b->st[(*used)++] = st;
+		b->n[q]++;
+		*room -= len;
+	}
+}
+
+/**
+ * nfsync_queue_take() - detach what fits one packet
+ * @sl: slice
+ * @room: bytes for sections, all headers in front of them excluded
+ * @b: where to; owns the references afterwards
+ *
+ * Every element leaves with marker NONE in this one critical section, so that
+ * it can be queued again while the caller still serialises it.
+ *
+ * Context: softirq, no lock held.
+ * Return: true if there is more than fitted.
+ */
+bool nfsync_queue_take(struct nfsync_slice *sl, size_t room,
+		       struct nfsync_batch *b)
+{
+	unsigned int used = 0;
+	bool more;
+	u8 q;
+
+	memset(b->n, 0, sizeof(b->n));
+	spin_lock_bh(&sl->lock);
+	b->n_ack = take_ids(sl, &sl->ack, &room, b->ack);
+	for (q = NFSYNC_Q_NONE + 1; q < NFSYNC_Q_MAX; q++)
+		take_states(sl, q, &room, b, &used);
+	b->n_req = take_ids(sl, &sl->req, &room, b->req);
+	more = sl->len > BASE_LEN;
+	if (!more)
+		timer_delete(&sl->timer);
+	spin_unlock_bh(&sl->lock);
+	return more;
+}
+
+/**
+ * nfsync_queue_retry() - nothing could be taken: try again on the next timer
+ * @sl: slice
+ *
+ * Context: softirq, no lock held.
+ */
+void nfsync_queue_retry(struct nfsync_slice *sl)
+{
+	spin_lock_bh(&sl->lock);
+	if (!sl->stopped)
+		mod_timer(&sl->timer, jiffies +
+			  msecs_to_jiffies(READ_ONCE(sl->nd->cfg.flush_ms)));
+	spin_unlock_bh(&sl->lock);
+}
+
+/**
+ * nfsync_queue_kick_all() - flush every slice now
+ * @nd: device
+ *
+ * Context: any.
+ */
+void nfsync_queue_kick_all(struct nfsync_dev *nd)
+{
+	unsigned int i;
+
+	for (i = 0; i < nd->queue.n_slices; i++)
+		tasklet_schedule(&nd->queue.slice[i].task);
+}
+
+/**
+ * nfsync_queue_idle() - has everything that was queued left?
+ * @nd: device
+ *
+ * Context: process.
+ * Return: true if no slice holds anything and no task is at work.
+ */
+bool nfsync_queue_idle(struct nfsync_dev *nd)
+{
+	unsigned int i;
+
+	for (i = 0; i < nd->queue.n_slices; i++) {
+		struct nfsync_slice *sl = &nd->queue.slice[i];
+
+		if (READ_ONCE(sl->len) > BASE_LEN ||
+		    test_bit(TASKLET_STATE_SCHED, &sl->task.state) ||
+		    test_bit(TASKLET_STATE_RUN, &sl->task.state))
+			return false;
+	}
+	return true;
+}
+
+/**
+ * nfsync_queue_drop() - forget what waits on a slice
+ * @sl: slice
+ *
+ * Context: softirq or process, no lock held.
+ */
+void nfsync_queue_drop(struct nfsync_slice *sl)
+{
+	struct nfsync_state *st;
+	u8 q = NFSYNC_Q_NONE + 1;
+
+	spin_lock_bh(&sl->lock);
+	sl->len -= idq_clear(&sl->ack) + idq_clear(&sl->req);
+	while (q < NFSYNC_Q_MAX) {
+		st = list_first_entry_or_null(&sl->q[q], struct nfsync_state,
+					      link);
+		if (!st) {
+			q++;
+			continue;
+		}
+		slice_unlink(sl, st);
+		/* the last put runs the entry's destructor: not under a lock */
+		spin_unlock_bh(&sl->lock);
+		nfsync_state_put(st);
+		spin_lock_bh(&sl->lock);
+	}
+	spin_unlock_bh(&sl->lock);
+}
+
+/**
+ * nfsync_queue_stop() - take nothing more, forget what waits
+ * @nd: device going down
+ *
+ * Peers are not told: a node that goes down leaves its entries to them.
+ *
+ * Context: process, RTNL; hooks and frames have ended.
+ */
+void nfsync_queue_stop(struct nfsync_dev *nd)
+{
+	unsigned int i;
+
+	for (i = 0; i < nd->queue.n_slices; i++) {
+		struct nfsync_slice *sl = &nd->queue.slice[i];
+
+		spin_lock_bh(&sl->lock);
+		sl->stopped = true;
+		spin_unlock_bh(&sl->lock);
+		timer_delete_sync(&sl->timer);
+		tasklet_kill(&sl->task);
+		nfsync_queue_drop(sl);
+	}
+}

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A slice's queues become packets.  The task of a slice runs on one CPU at a
+ * time, so what it works with needs no lock: the batch it detached, and the
+ * page fragment cache that bodies are cut from.  Messages are written as late
+ * as this, from the entry as it is now; frames leave with no lock held.
+ */
+#include <linux/gfp.h>
+#include <linux/page_frag_cache.h>
+#include <linux/slab.h>
+#include "conntrack.h"
+#include "device.h"
+#include "send.h"
+#include "wire.h"
+
+/* Frames of one run of the task; more wait for the next, so others run too */
+#define TASK_BUDGET	64
+
+/* States of one packet: what an MTU of 9000 holds of the smallest message */
+#define BATCH_CAP	(9000 / NFSYNC_WIRE_ID_LEN)
+
+struct nfsync_send {
+	struct page_frag_cache frag;
+	struct nfsync_batch batch;
+	struct nfsync_msg_id ack[NFSYNC_IDQ_MAX];
+	struct nfsync_msg_id req[NFSYNC_IDQ_MAX];
+	struct nfsync_state *st[BATCH_CAP];
+	union {				/* too big for the stack */
+		struct nfsync_msg_state state;
+		struct nfsync_msg_upd_c upd_c;
+	};
+};
+
+/**
+ * nfsync_send_alloc() - what one slice's task works with
+ *
+ * Context: process.
+ * Return: the object or NULL.
+ */
+struct nfsync_send *nfsync_send_alloc(void)
+{
+	struct nfsync_send *s = kvzalloc(sizeof(*s), GFP_KERNEL);
+
+	if (!s)
+		return NULL;
+	s->batch.st = s->st;
+	s->batch.cap = BATCH_CAP;
+	s->batch.ack = s->ack;
+	s->batch.req = s->req;
+	return s;
+}
+
+/**
+ * nfsync_send_free() - undo nfsync_send_alloc()
+ * @s: object or NULL; its task has ended
+ *
+ * Context: process.
+ */
+void nfsync_send_free(struct nfsync_send *s)
+{
+	if (!s)
+		return;
+	page_frag_cache_drain(&s->frag);
+	kvfree(s);
+}
+
+static u8 *put_ids(u8 *p, u8 action, const struct nfsync_msg_id *v,
+		   unsigned int n)
+{
+	unsigned int i;
+
+	if (!n)
+		return p;
+
+	p += nfsync_wire_put_subh(p, NFSYNC_WIRE_V6, action, n);
+	for (i = 0; i < n; i++)
+		p += nfsync_wire_put_id(p, v[i].id, v[i].creatorid);
+	return p;
+}
+
+static u8 *put_state(struct nfsync_dev *nd, struct nfsync_send *s, u8 *p,
+		     struct nfsync_state *st, u8 q)
+{
+	switch (q) {
+	case NFSYNC_Q_UPD_C:
+		nfsync_conntrack_export_upd_c(nd, st, &s->upd_c);
+		return p + nfsync_wire_put_upd_c(p, &s->upd_c);
+	case NFSYNC_Q_DEL:
+		return p + nfsync_wire_put_id(p, st->id, st->creatorid);
+	default:
+		nfsync_conntrack_export(nd, st, &s->state);
+		return p + nfsync_wire_put_state(p, NFSYNC_WIRE_V6, &s->state);
+	}
+}
+
+static const struct {
+	u8 action;
+	enum pfsync_stat stat;
+} region[NFSYNC_Q_MAX] = {
+	[NFSYNC_Q_UPD_C] = { NFSYNC_ACT_UPD_C, PFSYNC_STAT_TX_UPD_C },
+	[NFSYNC_Q_DEL]	 = { NFSYNC_ACT_DEL_C, PFSYNC_STAT_TX_DEL_C },
+	[NFSYNC_Q_INS]	 = { NFSYNC_ACT_INS, PFSYNC_STAT_TX_INS },
+	[NFSYNC_Q_UPD]	 = { NFSYNC_ACT_UPD, PFSYNC_STAT_TX_UPD },
+};
+
+/* Writes the batch at @p and drops the queues' references; returns the end */
+static u8 *put_batch(struct nfsync_dev *nd, struct nfsync_send *s, u8 *p)
+{
+	struct nfsync_batch *b = &s->batch;
+	unsigned int i, used = 0;
+	u8 q;
+
+	p = put_ids(p, NFSYNC_ACT_INS_ACK, b->ack, b->n_ack);
+	nfsync_stats_add(nd, PFSYNC_STAT_TX_INS_ACK, b->n_ack);
+	for (q = NFSYNC_Q_NONE + 1; q < NFSYNC_Q_MAX; q++) {
+		if (!b->n[q])
+			continue;
+		p += nfsync_wire_put_subh(p, NFSYNC_WIRE_V6, region[q].action,
+					  b->n[q]);
+		for (i = 0; i < b->n[q]; i++, used++) {
+			p = put_state(nd, s, p, b->st[used], q);
+			nfsync_state_put(b->st[used]);
+		}
+		nfsync_stats_add(nd, region[q].stat, b->n[q]);
+	}
+	p = put_ids(p, NFSYNC_ACT_UPD_REQ, b->req, b->n_req);
+	nfsync_stats_add(nd, PFSYNC_STAT_TX_UPD_REQ, b->n_req);
+	return p;
+}
+
+/* A packet with @room bytes of body in one page fragment */
+static struct sk_buff *frame_alloc(struct nfsync_send *s, size_t room,
+				   u8 **body)
+{
+	struct sk_buff *skb;
+
+	skb = alloc_skb(NFSYNC_TRANSPORT_HEADROOM + NFSYNC_WIRE_HDR_LEN,
+			GFP_ATOMIC | __GFP_NOWARN);
+	if (!skb)
+		return NULL;
+
+	*body = page_frag_alloc(&s->frag, room, GFP_ATOMIC | __GFP_NOWARN);
+	if (!*body) {
+		kfree_skb(skb);
+		return NULL;
+	}
+	skb_reserve(skb, NFSYNC_TRANSPORT_HEADROOM);
+	return skb;
+}
+
+static void frame_finish(struct sk_buff *skb, u8 *body, size_t len, size_t room)
+{
+	struct page *page = virt_to_head_page(body);
+
+	nfsync_wire_put_hdr(skb_put(skb, NFSYNC_WIRE_HDR_LEN), NFSYNC_WIRE_V6,
+			    NFSYNC_WIRE_HDR_LEN + len);
+	skb_add_rx_frag(skb, 0, page,
+			body - (u8 *)page_address(page), len, room);
+}
+
+/*
+ * One packet.  Memory first: without it nothing was detached and the queue
+ * keeps its entries (B-23).  Returns whether there is more to send.
+ */
+static bool send_one(struct nfsync_dev *nd, struct nfsync_slice *sl)
+{
+	size_t room = nfsync_transport_mtu(nd) - sizeof(struct iphdr) -
+		      NFSYNC_WIRE_HDR_LEN;
+	struct nfsync_send *s = sl->send;
+	struct sk_buff *skb;
+	bool more;
+	u8 *body, *end;
+
+	skb = frame_alloc(s, room, &body);
+	if (!skb) {
+		nfsync_stats_inc(nd, PFSYNC_STAT_ONOMEM);
+		nfsync_queue_retry(sl);
+		return false;
+	}
+
+	more = nfsync_queue_take(sl, room, &s->batch);
+	end = put_batch(nd, s, body);
+	if (WARN_ON_ONCE(end > body + room)) {
+		/* the arithmetic of take and of the encoders disagree */
+		nfsync_stats_inc(nd, PFSYNC_STAT_LEN_REPAIR);
+		end = body;
+	}
+	if (end == body) {
+		page_frag_free(body);
+		kfree_skb(skb);
+		return false;
+	}
+	frame_finish(skb, body, end - body, room);
+	nfsync_transport_xmit(nd, skb);
+	return more;
+}
+
+/**
+ * nfsync_send_task() - send what a slice holds
+ * @t: the slice's tasklet
+ *
+ * Context: softirq, after the batch of packets that scheduled it.
+ */
+void nfsync_send_task(struct tasklet_struct *t)
+{
+	struct nfsync_slice *sl = from_tasklet(sl, t, task);
+	struct nfsync_dev *nd = sl->nd;
+	int budget = TASK_BUDGET;
+
+	/* the way out is gone; a new one begins with a transfer of all */
+	if (!nfsync_device_ready(nd)) {
+		nfsync_queue_drop(sl);
+		return;
+	}
+
+	while (send_one(nd, sl))
+		if (!--budget) {
+			tasklet_schedule(t);
+			return;
+		}
+}
+
+/* Messages that travel alone, in a linear packet of their own */
+static struct sk_buff *lone_alloc(u8 action, size_t len, gfp_t gfp, u8 **p)
+{
+	size_t body = NFSYNC_WIRE_SUBH_LEN + len;
+	struct sk_buff *skb;
+
+	skb = alloc_skb(NFSYNC_TRANSPORT_HEADROOM + NFSYNC_WIRE_HDR_LEN + body,
+			gfp);
+	if (!skb)
+		return NULL;
+
+	skb_reserve(skb, NFSYNC_TRANSPORT_HEADROOM);
+	nfsync_wire_put_hdr(skb_put(skb, NFSYNC_WIRE_HDR_LEN), NFSYNC_WIRE_V6,
+			    NFSYNC_WIRE_HDR_LEN + body);
+	nfsync_wire_put_subh(skb_put(skb, NFSYNC_WIRE_SUBH_LEN),
+			     NFSYNC_WIRE_V6, action, 1);
+	*p = skb_put(skb, len);
+	return skb;
+}
+
+static int lone_xmit(struct nfsync_dev *nd, struct sk_buff *skb,
+		     enum pfsync_stat stat)
+{
+	int err;
+
+	if (!nfsync_device_ready(nd)) {
+		kfree_skb(skb);
+		return -ENETDOWN;
+	}
+	err = nfsync_transport_xmit(nd, skb);
+	if (!err)
+		nfsync_stats_inc(nd, stat);
+	return err;
+}
+
+/**
+ * nfsync_send_clr() - tell the peers to drop every state of a creator
+ * @nd: device
+ * @creatorid: whose, host order
+ *
+ * Context: process.
+ * Return: 0 or what kept it from leaving.
+ */
+int nfsync_send_clr(struct nfsync_dev *nd, u32 creatorid)
+{
+	struct nfsync_msg_clr m = { .creatorid = creatorid };
+	struct sk_buff *skb;
+	u8 *p;
+
+	skb = lone_alloc(NFSYNC_ACT_CLR, NFSYNC_WIRE_CLR_LEN, GFP_KERNEL, &p);
+	if (!skb)
+		return -ENOMEM;
+	nfsync_wire_put_clr(p, &m);
+	return lone_xmit(nd, skb, PFSYNC_STAT_TX_CLR);
+}
+
+/**
+ * nfsync_send_bus() - bound a bulk transfer
+ * @nd: device
+ * @status: NFSYNC_BUS_START or NFSYNC_BUS_END
+ * @endtime: seconds since the request arrived
+ *
+ * Context: process.
+ * Return: 0 or what kept it from leaving.
+ */
+int nfsync_send_bus(struct nfsync_dev *nd, u8 status, u32 endtime)
+{
+	struct nfsync_msg_bus m = {
+		.creatorid = READ_ONCE(nd->cfg.hostid),
+		.endtime = endtime,
+		.status = status,
+	};
+	struct sk_buff *skb;
+	u8 *p;
+
+	skb = lone_alloc(NFSYNC_ACT_BUS, NFSYNC_WIRE_BUS_LEN, GFP_KERNEL, &p);
+	if (!skb)
+		return -ENOMEM;
+	nfsync_wire_put_bus(p, &m);
+	return lone_xmit(nd, skb, PFSYNC_STAT_TX_BUS);
+}
+
+/**
+ * nfsync_send_bulk_request() - ask for every state: UPD_REQ of (0, 0)
+ * @nd: device
+ *
+ * Context: process.
+ * Return: 0 or what kept it from leaving.
+ */
+int nfsync_send_bulk_request(struct nfsync_dev *nd)
+{
+	struct sk_buff *skb;
+	u8 *p;
+
+	skb = lone_alloc(NFSYNC_ACT_UPD_REQ, NFSYNC_WIRE_ID_LEN, GFP_KERNEL,
+			 &p);
+	if (!skb)
+		return -ENOMEM;
+	nfsync_wire_put_id(p, 0, 0);
+	return lone_xmit(nd, skb, PFSYNC_STAT_TX_UPD_REQ);
+}
