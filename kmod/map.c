@@ -758,10 +758,8 @@ u32 nfsync_map_urgent(u32 other_maxwin)
  * @other_maxwin: td_maxwin of the other side as received, bytes
  *
  * To be added to td_end and td_maxend: the telling bound, a half, and a
- * quarter for what passes while the message is under way.  It stays below
- * the window by a quarter: a packet that repeats what is not acknowledged
- * ends at least there, and conntrack would not follow one that ends lower
- * than a whole window before td_end.
+ * quarter for what passes while the message is under way.  The other side's
+ * td_maxwin must become nfsync_map_slack_win() with it.
  *
  * Context: any, pure.
  * Return: bytes, less than @other_maxwin, 0 for 0.
@@ -769,4 +767,26 @@ u32 nfsync_map_urgent(u32 other_maxwin)
 u32 nfsync_map_slack(u32 other_maxwin)
 {
 	return other_maxwin / 4 * 3 + other_maxwin % 4 * 3 / 4;
+}
+
+/**
+ * nfsync_map_slack_win - td_maxwin that goes with the other side's slack
+ * @maxwin: td_maxwin of a side as received, bytes
+ *
+ * conntrack takes an ack or a repeated segment more than td_maxwin below
+ * td_end for too old: it passes, but nothing is learned from it, and what
+ * acknowledges the data in it is then invalid.  With a full window under way
+ * a good packet is exactly that far below the true td_end, so that td_end
+ * may not go up by slack without td_maxwin.  In turn the overshoot that
+ * conntrack forgives grows: data up to two and a half windows beyond the
+ * true right edge may pass, instead of one.
+ *
+ * Context: any, pure.
+ * Return: bytes, 0 for 0: not known stays not known.
+ */
+u32 nfsync_map_slack_win(u32 maxwin)
+{
+	u32 slack = nfsync_map_slack(maxwin);
+
+	return maxwin > 0xffffffffU - slack ? 0xffffffffU : maxwin + slack;
 }

@@ -109,5 +109,6 @@ u32 nfsync_map_expire_bsd(u32 left, u8 timeout);
 u32 nfsync_map_threshold(u32 other_maxwin);
 u32 nfsync_map_urgent(u32 other_maxwin);
 u32 nfsync_map_slack(u32 other_maxwin);
+u32 nfsync_map_slack_win(u32 maxwin);
 
 #endif /* _NFSYNC_MAP_H */

@@ -886,6 +886,9 @@ static void slack_covers_the_bound(void)
 		KTAP_EXPECT(lazy <= now);
 		KTAP_EXPECT((u64)now + lazy <= slack);
 		KTAP_EXPECT(w ? slack < w : !slack);
+		KTAP_EXPECT_EQ(nfsync_map_slack_win(w),
+			       (u64)w + slack > 0xffffffff ? 0xffffffff :
+			       w + slack);
 	}
 }
 
