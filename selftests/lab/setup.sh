@@ -104,6 +104,7 @@ apt_in()
 		-o Dir::State::status="$d/status" \
 		-o Dir::Cache="$d" -o Dir::Cache::archives="$d/archives" \
 		-o APT::Sandbox::User=root -o Acquire::Languages=none \
+		-o Acquire::Retries=3 \
 		-o Debug::NoLocking=true "$@"
 }
 
@@ -317,6 +318,10 @@ main()
 	[ "${VERSION_CODENAME:-}" = bookworm ] ||
 		die "written for Debian 12, this is ${PRETTY_NAME:-unknown}"
 	mkdir -p "$CACHE"
+	# One at a time: the second finds everything in place.
+	exec 8>"$CACHE/.lock"
+	flock 8
+	trap 'rm -rf "$CACHE"/fetch.*' EXIT
 	[ $# -gt 0 ] || set -- packages 6.12 6.1 7.2 kselftest vng
 	for part in "$@"; do
 		case $part in
