@@ -777,16 +777,18 @@ u32 nfsync_map_slack(u32 other_maxwin)
  * td_end for too old: it passes, but nothing is learned from it, and what
  * acknowledges the data in it is then invalid.  With a full window under way
  * a good packet is exactly that far below the true td_end, so that td_end
- * may not go up by slack without td_maxwin.  In turn the overshoot that
- * conntrack forgives grows: data up to two and a half windows beyond the
- * true right edge may pass, instead of one.
+ * may not go up by slack without td_maxwin.  A second slack is for a window
+ * that grew since it was told: it moves td_maxend as far, hence by no more.
+ *
+ * In turn the overshoot that conntrack forgives grows: data up to three and
+ * a quarter windows beyond the true right edge may pass, instead of one.
  *
  * Context: any, pure.
  * Return: bytes, 0 for 0: not known stays not known.
  */
 u32 nfsync_map_slack_win(u32 maxwin)
 {
-	u32 slack = nfsync_map_slack(maxwin);
+	u64 win = (u64)maxwin + 2 * (u64)nfsync_map_slack(maxwin);
 
-	return maxwin > 0xffffffffU - slack ? 0xffffffffU : maxwin + slack;
+	return win > 0xffffffffU ? 0xffffffffU : win;
 }
