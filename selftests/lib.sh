@@ -511,6 +511,26 @@ spawn()
 	SPAWNED+=("$PID")
 }
 
+# sniff NS DEV [tcpdump options and filter]: a capture as text in $OUT, by
+# process $PID; returns once it listens
+sniff()
+{
+	local ns=$1 dev=$2
+	shift 2
+	spawn "$ns" tcpdump -Z root -nn -l -i "$dev" "$@"
+	wait_for "$WAIT" grep -q 'listening on' "$OUT"
+}
+
+# blackhole PORT: the server's side says nothing at all about that port
+blackhole()
+{
+	ruleset_add "$sv" <<-EOF
+	add table inet hole
+	add chain inet hole input { type filter hook input priority 0; }
+	add rule inet hole input meta l4proto { tcp, udp } th dport $1 drop
+	EOF
+}
+
 # flow_cl [options]: TCP (or with -u UDP) flows from cl to sv over IPv4
 flow_cl()
 {
