@@ -15,7 +15,7 @@ set -uo pipefail
 LOGS=$TOP_DIR/build/check
 FUZZ_SECONDS=${FUZZ_SECONDS:-60}
 SMOKE="link basic"
-PARTS="lint unit matrix fuzz dkms guest-6.12 guest-6.1 guest-7.2 vng"
+PARTS="lint unit matrix install fuzz dkms guest-6.12 guest-6.1 guest-7.2 vng"
 
 # make without its own chatter, so that what remains is KTAP.
 quiet_make()
@@ -43,6 +43,7 @@ run_part()
 	matrix) "$LAB_DIR/matrix.sh" ;;
 	fuzz) quiet_make check-fuzz SECONDS="$FUZZ_SECONDS" ;;
 	dkms) "$LAB_DIR/dkms.sh" ;;
+	install) "$LAB_DIR/install.sh" ;;
 	guest-6.12) run_guest 6.12 ;;
 	guest-*) run_guest "${1#guest-}" $SMOKE ;;
 	vng) "$LAB_DIR/vng.sh" 6.12 link ;;

@@ -46,3 +46,38 @@ kernel_release()
 {
 	cat "$CACHE/kernels/$1/kver"
 }
+
+# Everything that is ours, by its path from the top: tracked, or new and not
+# ignored. Without git (a release tarball) everything but build/.
+tree_files()
+{
+	(cd "$TOP_DIR" &&
+		{ git ls-files -co --exclude-standard 2>/dev/null ||
+			find . -path ./build -prune -o -type f -printf '%P\n'; } |
+		while read -r f; do
+			[ ! -f "$f" ] || echo "$f"
+		done | sort)
+}
+
+# check NAME COMMAND...: one KTAP result of the part that PART names. Output
+# goes to LOG, its end is shown when the command fails. CHECKS counts them,
+# CHECKS_FAILED says whether one failed.
+# shellcheck disable=SC2034 # the parts read them
+CHECKS=0
+CHECKS_FAILED=0
+check()
+{
+	local name=$1
+
+	shift
+	CHECKS=$((CHECKS + 1))
+	echo "--- $name" >>"$LOG"
+	if "$@" >>"$LOG" 2>&1 </dev/null; then
+		echo "ok $CHECKS $PART: $name"
+	else
+		tail -n 20 "$LOG" | sed 's/^/# /'
+		echo "not ok $CHECKS $PART: $name"
+		# shellcheck disable=SC2034
+		CHECKS_FAILED=1
+	fi
+}

@@ -15,7 +15,7 @@ KERNEL=${1:-6.12}
 [ "$KERNEL" != --inside ] || KERNEL=$2
 KVER=$(kernel_release "$KERNEL") || die "no Linux $KERNEL: run setup.sh"
 LOG=$TOP_DIR/build/dkms.log
-nr=0 failed=0
+PART=dkms
 
 # The stock modules as hard links: depmod replaces its files, it does not
 # write into them.
@@ -32,22 +32,6 @@ scratch()
 	mount --bind "$w/src" /usr/src
 	mount --bind "$w/dkms" /var/lib/dkms
 	mount --bind "$w/modules" /lib/modules
-}
-
-check()
-{
-	local name=$1
-
-	shift
-	nr=$((nr + 1))
-	echo "--- $name" >>"$LOG"
-	if "$@" >>"$LOG" 2>&1 </dev/null; then
-		echo "ok $nr dkms: $name"
-	else
-		tail -n 20 "$LOG" | sed 's/^/# /'
-		echo "not ok $nr dkms: $name"
-		failed=1
-	fi
 }
 
 # says WORDS COMMAND...: its output, which goes to the log, has the words
@@ -82,7 +66,7 @@ inside()
 		says 'nf_conntrack' modinfo -k "$KVER" -F depends nfsync
 	check "remove" make uninstall-dkms KVER="$KVER"
 	check "remove leaves nothing" nothing_left
-	exit $failed
+	exit $CHECKS_FAILED
 }
 
 main()
