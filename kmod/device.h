@@ -35,6 +35,7 @@ struct nfsync_dev {
 	struct net *net;
 	struct nfsync_config cfg;
 	bool up;			/* between ndo_open and ndo_stop */
+	bool link;			/* the sync link works; RTNL */
 
 	struct nfsync_state_table table;
 	struct nfsync_queue queue;
@@ -47,6 +48,13 @@ struct nfsync_dev {
 };
 
 struct nfsync_dev *nfsync_device_get(const struct net *net);	/* RCU */
+struct nfsync_dev *nfsync_device_get_rtnl(const struct net *net);
+void nfsync_device_setup(struct net_device *dev);
+int nfsync_device_add(struct nfsync_dev *nd);
+int nfsync_device_configure(struct nfsync_dev *nd,
+			    const struct nfsync_config *cfg,
+			    struct net_device *syncdev,
+			    struct netlink_ext_ack *extack);
 int nfsync_device_register(void);
 void nfsync_device_unregister(void);
 

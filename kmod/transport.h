@@ -19,16 +19,16 @@ struct nfsync_transport {
 	struct sock *sk;		/* control socket, loops nothing back */
 	struct net_device __rcu *syncdev;	/* RTNL writes */
 	netdevice_tracker tracker;
-	bool joined;
+	bool joined;			/* sk is in the group on syncdev */
 };
 
 int nfsync_transport_open(struct nfsync_dev *nd);
 void nfsync_transport_close(struct nfsync_dev *nd);
-int nfsync_transport_attach(struct nfsync_dev *nd, struct net_device *syncdev,
-			    struct netlink_ext_ack *extack);
-void nfsync_transport_detach(struct nfsync_dev *nd);
-int nfsync_transport_join(struct nfsync_dev *nd, struct netlink_ext_ack *extack);
-void nfsync_transport_leave(struct nfsync_dev *nd);
+int nfsync_transport_move(struct nfsync_dev *nd, struct net_device *syncdev,
+			  __be32 syncpeer, struct netlink_ext_ack *extack);
+int nfsync_transport_check(const struct net_device *syncdev, __be32 syncpeer,
+			   struct netlink_ext_ack *extack);
+bool nfsync_transport_usable(const struct nfsync_dev *nd);
 unsigned int nfsync_transport_mtu(const struct nfsync_dev *nd);
 int nfsync_transport_xmit(struct nfsync_dev *nd, struct sk_buff *skb);
 void nfsync_transport_tap_rx(struct nfsync_dev *nd, struct sk_buff *skb);
