@@ -189,8 +189,8 @@ index_ours()
 	cp -al "$BASE/modules" "$tree/usr/lib/"
 	if [ -n "$1" ]; then
 		mkdir -p "$tree/$dir/extra"
-		cp "$1" "$tree/$dir/extra/nfsync.ko"
-		cp "$1" "$ROOT/$dir/extra/nfsync.ko"
+		strip -g -o "$tree/$dir/extra/nfsync.ko" "$1"
+		cp "$tree/$dir/extra/nfsync.ko" "$ROOT/$dir/extra/"
 	fi
 	depmod -b "$tree" "$KVER"
 	cp "$tree/$dir"/modules.* "$ROOT/$dir/"
@@ -205,7 +205,7 @@ build_ours()
 	mkdir -p "$ROOT$(plugin_dir)" "$ROOT/kselftest"
 	ko=$(first_of "${NFSYNC_KO:-/nonexistent}" "$TOP_DIR/build/$KERNEL/nfsync.ko")
 	index_ours "$ko"
-	plugin=$(first_of "$TOP_DIR/build/ip/link_pfsync.so" \
+	plugin=$(first_of "${NFSYNC_PLUGIN:-/nonexistent}" "$TOP_DIR/build/ip/link_pfsync.so" \
 		"$TOP_DIR/build/link_pfsync.so" "$TOP_DIR/tools/ip/link_pfsync.so")
 	if [ -n "$plugin" ]; then
 		cp "$plugin" "$ROOT$(plugin_dir)/link_pfsync.so"
