@@ -323,8 +323,11 @@ static int output(struct nfsync_dev *nd, struct sk_buff *skb)
 	}
 
 	tap_tx(nd, skb);
-	/* > 0 is a qdisc's drop, which is as lost as any other */
-	err = net_xmit_eval(ip_local_out(nd->net, sk, skb));
+	/* > 0 is a qdisc's drop, which is as lost as any other; in two steps
+	 * since the macro evaluates its argument twice
+	 */
+	err = ip_local_out(nd->net, sk, skb);
+	err = net_xmit_eval(err);
 	return err > 0 ? -ENOBUFS : err;
 }
 
@@ -360,7 +363,7 @@ int nfsync_transport_xmit(struct nfsync_dev *nd, struct sk_buff *skb)
 }
 
 /**
- * nfsync_transport_tap_rx() - account a received frame and show it to taps
+ * nfsync_transport_tap_rx() - show a received frame to taps
  * @nd: the device
  * @skb: data at the pfsync header, network header set; stays the caller's
  *
@@ -370,7 +373,6 @@ void nfsync_transport_tap_rx(struct nfsync_dev *nd, struct sk_buff *skb)
 {
 	struct sk_buff *copy;
 
-	dev_sw_netstats_rx_add(nd->dev, skb->len - skb_network_offset(skb));
 	if (!dev_nit_active(nd->dev))
 		return;
 	copy = skb_clone(skb, GFP_ATOMIC);
