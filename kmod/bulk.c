@@ -92,8 +92,8 @@ void nfsync_bulk_asked(struct nfsync_dev *nd)
  * Nobody answered: give the honest verdict.  One that has been serving goes
  * on, for it lost nothing by asking.
  */
-static void __must_hold(&b->lock)
-give_up(struct nfsync_dev *nd, struct nfsync_bulk *b)
+static void give_up(struct nfsync_dev *nd, struct nfsync_bulk *b)
+	__must_hold(&b->lock)
 {
 	lockdep_assert_held(&b->lock);
 
@@ -161,7 +161,7 @@ void nfsync_bulk_request(struct nfsync_dev *nd)
 	if (READ_ONCE(nd->peer.verdict) != PFSYNC_VERDICT_ALONE)
 		nfsync_peer_set(nd, PFSYNC_VERDICT_JOINING);
 	schedule_work(&b->offer);
-	mod_delayed_work(system_wq, &b->ask, 0);
+	mod_delayed_work(system_percpu_wq, &b->ask, 0);
 }
 
 /**

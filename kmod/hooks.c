@@ -31,6 +31,7 @@
 #include "device.h"
 #include "hooks.h"
 #include "map.h"
+#include "window.h"
 
 /* The walk visits every state each GC_TICKS * GC_INTERVAL */
 #define GC_INTERVAL	HZ
@@ -66,24 +67,6 @@ enum news {
 	NEWS_FULL,			/* UPD_C has no field for it */
 };
 
-static u8 status_of(const struct nf_conn *ct)
-{
-	unsigned long status = READ_ONCE(ct->status);
-
-	return (status & IPS_SEEN_REPLY ? NFSYNC_EXT_SEEN_REPLY : 0) |
-	       (status & IPS_ASSURED ? NFSYNC_EXT_ASSURED : 0);
-}
-
-static bool mark_changed(const struct nfsync_state *st,
-			 const struct nf_conn *ct)
-{
-#ifdef CONFIG_NF_CONNTRACK_MARK
-	return READ_ONCE(ct->mark) != READ_ONCE(st->told_mark);
-#else
-	return false;
-#endif
-}
-
 /*
  * How far a direction went since it was told, against the window that bounds
  * it.  Unlocked by design: what a lost race hides the next packet shows, for
@@ -102,8 +85,8 @@ static enum news direction_news(const struct nfsync_state *st,
 	if (likely(moved <= (s32)nfsync_map_threshold(win)))
 		return NEWS_NONE;
 
-	end = nfsync_conntrack_told(st, d, end, told_end);
-	maxend = nfsync_conntrack_told(st, d, maxend, told_maxend);
+	end = nfsync_window_told(st, d, end, told_end);
+	maxend = nfsync_window_told(st, d, maxend, told_maxend);
 	moved = max((s32)(end - told_end), (s32)(maxend - told_maxend));
 	if (moved <= (s32)nfsync_map_threshold(win))
 		return NEWS_NONE;
@@ -127,10 +110,11 @@ static enum news tcp_news(const struct nfsync_state *st,
 static enum news news_of(const struct nfsync_state *st,
 			 const struct nf_conn *ct)
 {
-	if (unlikely(mark_changed(st, ct)))
+	if (unlikely(nfsync_conntrack_mark(ct) !=
+		     READ_ONCE(st->told_mark)))
 		return NEWS_FULL;
 	if (unlikely((s32)((u32)jiffies - READ_ONCE(st->refresh_at)) >= 0) ||
-	    status_of(ct) != READ_ONCE(st->told_status))
+	    nfsync_conntrack_status(ct) != READ_ONCE(st->told_status))
 		return NEWS_SOME;
 	if (nf_ct_protonum(ct) == IPPROTO_TCP &&
 	    !test_bit(IPS_OFFLOAD_BIT, &ct->status))
@@ -141,7 +125,7 @@ static enum news news_of(const struct nfsync_state *st,
 /* Both nodes have a part in the flow: what one sees the other needs now */
 static bool is_split(const struct nfsync_state *st)
 {
-	return (u32)jiffies - READ_ONCE(st->peer_at) < NFSYNC_SPLIT_JIFFIES;
+	return (u32)jiffies - READ_ONCE(st->peer_at) < NFSYNC_WINDOW_SPLIT;
 }
 
 static void look(struct nfsync_dev *nd, struct nfsync_state *st,

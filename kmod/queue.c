@@ -115,8 +115,8 @@ void nfsync_queue_start(struct nfsync_dev *nd)
 	}
 }
 
-static void __must_hold(&sl->lock)
-slice_link(struct nfsync_slice *sl, struct nfsync_state *st, u8 q)
+static void slice_link(struct nfsync_slice *sl, struct nfsync_state *st, u8 q)
+	__must_hold(&sl->lock)
 {
 	lockdep_assert_held(&sl->lock);
 
@@ -133,8 +133,8 @@ slice_link(struct nfsync_slice *sl, struct nfsync_state *st, u8 q)
  * disagree, say so once, count, and mend both.  Returns whether a reference
  * came off the queue and is now the caller's.
  */
-static bool __must_hold(&sl->lock)
-slice_unlink(struct nfsync_slice *sl, struct nfsync_state *st)
+static bool slice_unlink(struct nfsync_slice *sl, struct nfsync_state *st)
+	__must_hold(&sl->lock)
 {
 	u8 q = st->marker;
 
@@ -160,8 +160,9 @@ slice_unlink(struct nfsync_slice *sl, struct nfsync_state *st)
 }
 
 /* Returns the state's reference to drop once the lock is gone, if any */
-static struct nfsync_state *__must_hold(&sl->lock)
-slice_move(struct nfsync_slice *sl, struct nfsync_state *st, u8 q)
+static struct nfsync_state *slice_move(struct nfsync_slice *sl,
+				       struct nfsync_state *st, u8 q)
+	__must_hold(&sl->lock)
 {
 	bool held = slice_unlink(sl, st);
 
@@ -173,8 +174,8 @@ slice_move(struct nfsync_slice *sl, struct nfsync_state *st, u8 q)
  * Something was queued: see to it that it leaves.  An urgent slice or one
  * that fills a packet goes at the end of this softirq batch.
  */
-static void __must_hold(&sl->lock)
-slice_arm(struct nfsync_slice *sl, bool urgent)
+static void slice_arm(struct nfsync_slice *sl, bool urgent)
+	__must_hold(&sl->lock)
 {
 	struct nfsync_dev *nd = sl->nd;
 
@@ -194,7 +195,8 @@ slice_arm(struct nfsync_slice *sl, bool urgent)
  * Without a way out nothing is queued: what the peers missed meanwhile, the
  * transfer that follows a new link tells them (bulk.c).
  */
-static bool __must_hold(&sl->lock) slice_closed(const struct nfsync_slice *sl)
+static bool slice_closed(const struct nfsync_slice *sl)
+	__must_hold(&sl->lock)
 {
 	lockdep_assert_held(&sl->lock);
 
@@ -222,8 +224,8 @@ u16 nfsync_queue_slice(const struct nfsync_dev *nd, const struct nf_conn *ct)
 }
 
 /* One more update of a state that is queued already; maxupd 0 = no limit */
-static bool __must_hold(&sl->lock)
-slice_count(struct nfsync_slice *sl, struct nfsync_state *st)
+static bool slice_count(struct nfsync_slice *sl, struct nfsync_state *st)
+	__must_hold(&sl->lock)
 {
 	u8 max = READ_ONCE(sl->nd->cfg.maxupd);
 
@@ -330,8 +332,9 @@ bool nfsync_queue_delete(struct nfsync_dev *nd, struct nfsync_state *st,
 }
 
 /* Id messages are few and small: when @idq is full, who came first wins */
-static bool __must_hold(&sl->lock)
-idq_add(struct nfsync_slice *sl, struct nfsync_idq *idq, u64 id, u32 creatorid)
+static bool idq_add(struct nfsync_slice *sl, struct nfsync_idq *idq, u64 id,
+		    u32 creatorid)
+	__must_hold(&sl->lock)
 {
 	lockdep_assert_held(&sl->lock);
 
@@ -418,9 +421,9 @@ bool nfsync_queue_request(struct nfsync_dev *nd, u64 id, u32 creatorid)
 }
 
 /* The last @max ids of @idq go to @v */
-static unsigned int __must_hold(&sl->lock)
-take_ids(struct nfsync_slice *sl, struct nfsync_idq *idq, size_t *room,
-	 struct nfsync_msg_id *v)
+static unsigned int take_ids(struct nfsync_slice *sl, struct nfsync_idq *idq,
+			     size_t *room, struct nfsync_msg_id *v)
+	__must_hold(&sl->lock)
 {
 	unsigned int n;
 
@@ -443,9 +446,9 @@ take_ids(struct nfsync_slice *sl, struct nfsync_idq *idq, size_t *room,
  * may still be lost, but then a DEL for it is harmless and a missing INS is
  * healed by the UPD_REQ that the next UPD_C draws.
  */
-static void __must_hold(&sl->lock)
-take_states(struct nfsync_slice *sl, u8 q, size_t *room,
-	    struct nfsync_batch *b, unsigned int *used)
+static void take_states(struct nfsync_slice *sl, u8 q, size_t *room,
+			struct nfsync_batch *b, unsigned int *used)
+	__must_hold(&sl->lock)
 {
 	size_t len = marker_len(q);
 	struct nfsync_state *st;

@@ -8,8 +8,8 @@
 #include <linux/skbuff.h>
 #include <net/ip.h>
 #include <net/protocol.h>
-#include "conntrack.h"
 #include "device.h"
+#include "import.h"
 #include "receive.h"
 #include "wire.h"
 
@@ -33,12 +33,12 @@ static void state_message(const struct frame *fr,
 	}
 
 	if (st && nfsync_state_get(st)) {
-		nfsync_conntrack_update(nd, st, m->peer,
+		nfsync_import_update(nd, st, m->peer,
 					m->has_ext ? &m->ext : NULL,
 					m->expire);
 		nfsync_state_put(st);
 	} else {
-		st = nfsync_conntrack_import(nd, m);
+		st = nfsync_import_state(nd, m);
 	}
 	/* one that was known already is acknowledged as well (B-33) */
 	if (st && m->state_flags & NFSYNC_STATE_ACK)
@@ -101,7 +101,7 @@ static void in_upd_c(const struct frame *fr,
 			request(nd, &m);
 			continue;
 		}
-		nfsync_conntrack_update(nd, st, m.peer, NULL, m.expire);
+		nfsync_import_update(nd, st, m.peer, NULL, m.expire);
 		nfsync_state_put(st);
 	}
 }
@@ -152,7 +152,7 @@ static void delete_id(struct nfsync_dev *nd, u64 id, u32 creatorid)
 		nfsync_stats_inc(nd, PFSYNC_STAT_DEL_REFUSED);
 		nfsync_queue_update_full(nd, st, true);
 	} else {
-		nfsync_conntrack_kill(nd, st);
+		nfsync_import_kill(nd, st);
 	}
 }
 
@@ -242,7 +242,7 @@ static bool clr_one(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
 	for (i = 0; i < c->n; i++)
 		if (st->creatorid == c->v[i].creatorid &&
 		    (s32)(st->import_seq - c->v[i].seq) < 0) {
-			nfsync_conntrack_kill(nd, st);
+			nfsync_import_kill(nd, st);
 			return true;
 		}
 	return false;

@@ -7,6 +7,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
+#include "conntrack.h"
 #include "device.h"
 #include "state.h"
 
@@ -223,9 +224,7 @@ static struct nfsync_state *state_create(struct nfsync_dev *nd,
 	st->id = id;
 	st->creatorid = creatorid;
 	st->flags = flags;
-#ifdef CONFIG_NF_CONNTRACK_MARK
-	st->told_mark = READ_ONCE(ct->mark);
-#endif
+	st->told_mark = nfsync_conntrack_mark(ct);
 	st->slice = nfsync_queue_slice(nd, ct);
 	st->seen_at[IP_CT_DIR_ORIGINAL] = jiffies - 4 * HZ;
 	st->seen_at[IP_CT_DIR_REPLY] = st->seen_at[IP_CT_DIR_ORIGINAL];

@@ -114,6 +114,14 @@ unsigned int nfsync_state_walk(struct nfsync_dev *nd,
 					  struct nfsync_state *st, void *arg),
 			       void *arg, void (*breathe)(struct nfsync_dev *nd));
 
+/* @expire: s that a peer gives it; told again when half of that is over */
+static inline void nfsync_state_refresh(struct nfsync_state *st, u32 expire)
+{
+	u32 half = min_t(u32, expire, S32_MAX / HZ) / 2;
+
+	WRITE_ONCE(st->refresh_at, (u32)jiffies + max(half, 1U) * HZ);
+}
+
 static inline unsigned int nfsync_state_count(const struct nfsync_state_table *t)
 {
 	return atomic_read(&t->by_ct.nelems);

@@ -1,0 +1,486 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What peers say becomes conntrack entries, changes of them, and their ends.
+ */
+#include <linux/netfilter.h>
+#include <net/netfilter/nf_conntrack.h>
+#include <net/netfilter/nf_conntrack_acct.h>
+#include <net/netfilter/nf_conntrack_core.h>
+#include <net/netfilter/nf_conntrack_ecache.h>
+#include <net/netfilter/nf_conntrack_labels.h>
+#include <net/netfilter/nf_conntrack_seqadj.h>
+#include <net/netfilter/nf_conntrack_synproxy.h>
+#include <net/netfilter/nf_conntrack_timestamp.h>
+#include <net/netfilter/nf_conntrack_tuple.h>
+#include <net/netfilter/nf_conntrack_zones.h>
+#include <net/netfilter/nf_nat.h>
+#include "conntrack.h"
+#include "device.h"
+#include "import.h"
+#include "map.h"
+#include "merge.h"
+#include "window.h"
+
+static void set_end(union nf_inet_addr *a, __be16 *port,
+		    const struct nfsync_map_end *e, u8 af)
+{
+	memcpy(a, e->addr, af == NFSYNC_AF_INET ? 4 : 16);
+	*port = htons(e->port);
+}
+
+/* @t: all bytes are set, for the hash covers them raw */
+static void set_tuple(struct nf_conntrack_tuple *t,
+		      const struct nfsync_map_ct *pic, int dir)
+{
+	memset(t, 0, sizeof(*t));
+	t->src.l3num = pic->af == NFSYNC_AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6;
+	t->dst.protonum = pic->proto;
+	t->dst.dir = dir;
+	set_end(&t->src.u3, &t->src.u.all, &pic->tuple[dir].src, pic->af);
+	set_end(&t->dst.u3, &t->dst.u.all, &pic->tuple[dir].dst, pic->af);
+}
+
+/*
+ * conntrack knows which type answers which query; the ids and addresses of
+ * the reply come from the picture, which has them translated.
+ */
+static bool set_tuples(const struct nfsync_map_ct *pic,
+		       struct nf_conntrack_tuple *orig,
+		       struct nf_conntrack_tuple *repl)
+{
+	struct nf_conntrack_tuple inv;
+
+	set_tuple(orig, pic, IP_CT_DIR_ORIGINAL);
+	set_tuple(repl, pic, IP_CT_DIR_REPLY);
+	if (pic->proto != IPPROTO_ICMP && pic->proto != IPPROTO_ICMPV6)
+		return true;
+
+	orig->dst.u.icmp.type = pic->icmp_type;
+	orig->dst.u.icmp.code = pic->icmp_code;
+	if (!nf_ct_invert_tuple(&inv, orig))
+		return false;
+	repl->dst.u.icmp.type = inv.dst.u.icmp.type;
+	repl->dst.u.icmp.code = inv.dst.u.icmp.code;
+	return true;
+}
+
+/*
+ * A null binding on the final tuple puts the entry where NAT looks for the
+ * mappings it gave out.  It must not change the tuple: if it did, somebody
+ * else owns it.
+ */
+static int bind_nat(struct nf_conn *ct, const struct nf_conntrack_tuple *repl)
+{
+	const struct nf_conntrack_tuple *o = nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL);
+	struct nf_conntrack_tuple inv;
+	const struct nf_nat_hook *nat;
+
+	if (!nf_ct_invert_tuple(&inv, o))
+		return -EINVAL;
+	if (!__nf_ct_tuple_dst_equal(&inv, repl))
+		ct->status |= IPS_SRC_NAT;
+	if (!__nf_ct_tuple_src_equal(&inv, repl))
+		ct->status |= IPS_DST_NAT;
+
+	nat = rcu_dereference(nf_nat_hook);
+	if (!(ct->status & IPS_NAT_MASK) || !nat)
+		return 0;
+	if (nat->parse_nat_setup(ct, NF_NAT_MANIP_DST, NULL) < 0 ||
+	    nat->parse_nat_setup(ct, NF_NAT_MANIP_SRC, NULL) < 0)
+		return -EEXIST;
+	return nf_ct_tuple_equal(nf_ct_tuple(ct, IP_CT_DIR_REPLY), repl) ?
+	       0 : -EEXIST;
+}
+
+static void set_expire(struct nf_conn *ct, u32 told, u32 fallback)
+{
+	u32 s = nfsync_map_expire(told, fallback);
+
+	if (!test_bit(IPS_FIXED_TIMEOUT_BIT, &ct->status) &&
+	    !test_bit(IPS_OFFLOAD_BIT, &ct->status))
+		__nf_ct_set_timeout(ct, (u64)max(s, 1U) * HZ);
+}
+
+static void set_mark(struct nf_conn *ct, u32 mark)
+{
+#ifdef CONFIG_NF_CONNTRACK_MARK
+	WRITE_ONCE(ct->mark, mark);
+#endif
+}
+
+static void set_status(struct nf_conn *ct, u8 status)
+{
+	if (status & NFSYNC_EXT_SEEN_REPLY)
+		set_bit(IPS_SEEN_REPLY_BIT, &ct->status);
+	if (status & NFSYNC_EXT_ASSURED)
+		set_bit(IPS_ASSURED_BIT, &ct->status);
+}
+
+static u8 pic_status(const struct nfsync_map_ct *pic)
+{
+	return (pic->seen_reply ? NFSYNC_EXT_SEEN_REPLY : 0) |
+	       (pic->assured ? NFSYNC_EXT_ASSURED : 0);
+}
+
+static void add_extensions(struct nf_conn *ct)
+{
+	struct nf_conn_tstamp *ts;
+
+	nf_ct_acct_ext_add(ct, GFP_ATOMIC);
+	nf_ct_tstamp_ext_add(ct, GFP_ATOMIC);
+	nf_ct_ecache_ext_add(ct, 0, 0, GFP_ATOMIC);
+	nf_ct_labels_ext_add(ct);
+	nfct_seqadj_ext_add(ct);
+	nfct_synproxy_ext_add(ct);
+	ts = nf_conn_tstamp_find(ct);
+	if (ts)
+		ts->start = ktime_get_real_ns();
+}
+
+/*
+ * An entry as the picture shows it, not in the table yet.  The windows follow
+ * once it has a state to remember what was told; until then both sides have
+ * td_maxwin 0, which lets the first packets set them.
+ */
+static struct nf_conn *entry_make(struct net *net,
+				  const struct nf_conntrack_zone *zone,
+				  const struct nf_conntrack_tuple *orig,
+				  const struct nf_conntrack_tuple *repl,
+				  const struct nfsync_map_ct *pic)
+{
+	struct nf_conn *ct;
+	int err;
+
+	ct = nf_conntrack_alloc(net, zone, orig, repl, GFP_ATOMIC);
+	if (IS_ERR(ct))
+		return ct;
+
+	err = bind_nat(ct, repl);
+	if (err) {
+		nf_conntrack_free(ct);
+		return ERR_PTR(err);
+	}
+	add_extensions(ct);
+	ct->status |= IPS_CONFIRMED;
+	set_status(ct, pic_status(pic));
+	memset(&ct->proto, 0, sizeof(ct->proto));
+	if (pic->proto == IPPROTO_TCP)
+		ct->proto.tcp.state = pic->tcp_state;
+	set_mark(ct, pic->mark);
+	set_expire(ct, pic->expire,
+		   nfsync_conntrack_default_expire(net, pic->proto,
+						   pic->tcp_state,
+						   pic->seen_reply));
+	return ct;
+}
+
+static void count_refusal(struct nfsync_dev *nd, int err)
+{
+	nfsync_stats_inc(nd, err == -ENOSPC ? PFSYNC_STAT_IMP_CHAIN :
+			     err == -ENOMEM ? PFSYNC_STAT_IMP_FULL :
+					      PFSYNC_STAT_IMP_CONFLICT);
+}
+
+/* What an entry came with is what the peers know of it */
+static void learn_picture(struct nfsync_dev *nd, struct nfsync_state *st,
+			  const struct nfsync_msg_state *m,
+			  const struct nfsync_map_ct *pic)
+{
+	struct nf_conn *ct = st->ct;
+	int d;
+
+	spin_lock_bh(&ct->lock);
+	if (pic->proto == IPPROTO_TCP) {
+		for (d = 0; d < IP_CT_DIR_MAX; d++)
+			nfsync_window_take(nd, st, ct, d, pic->seen);
+		nfsync_window_widen(st, ct);
+	}
+	st->told_state = pic->tcp_state;
+	st->told_status = pic_status(pic);
+	st->told_mark = pic->mark;
+	st->level[NFSYNC_SRC] = m->peer[NFSYNC_SRC].level;
+	st->level[NFSYNC_DST] = m->peer[NFSYNC_DST].level;
+	nfsync_state_refresh(st, pic->expire);
+	st->peer_at = jiffies;
+	spin_unlock_bh(&ct->lock);
+}
+
+static void report_new(struct nf_conn *ct)
+{
+	nf_conntrack_eventmask_report(BIT(IPCT_NEW) | BIT(IPCT_REPLY) |
+				      BIT(IPCT_ASSURED) | BIT(IPCT_PROTOINFO) |
+				      BIT(IPCT_MARK), ct, 0, 0);
+}
+
+/* The entry is ours alone until it is in the table; then the table's too */
+static struct nfsync_state *entry_insert(struct nfsync_dev *nd,
+					 struct nf_conn *ct,
+					 const struct nfsync_msg_state *m,
+					 const struct nfsync_map_ct *pic)
+{
+	struct nfsync_state *st;
+	int err;
+
+	err = nf_conntrack_hash_check_insert(ct);
+	if (err) {
+		count_refusal(nd, err);
+		nf_conntrack_free(ct);
+		return NULL;
+	}
+
+	st = nfsync_state_learn(nd, ct, m->id, m->creatorid);
+	if (!st) {
+		/* an entry nobody can delete by its id is worse than none */
+		nfsync_stats_inc(nd, PFSYNC_STAT_IMP_NOMEM);
+		nf_ct_delete(ct, 0, 0);
+		nf_ct_put(ct);
+		return NULL;
+	}
+	learn_picture(nd, st, m, pic);
+	nfsync_stats_inc(nd, PFSYNC_STAT_IMP_CREATED);
+	report_new(ct);
+	nf_ct_put(ct);
+	return st;
+}
+
+/*
+ * The connection is here already.  If nobody was told of it under the id it
+ * has here, it takes the peer's; else both ids stay and the peer's news are
+ * merged into the one entry (wire.md 3.6).
+ */
+static struct nfsync_state *entry_adopt(struct nfsync_dev *nd,
+					struct nf_conn *ct,
+					const struct nfsync_msg_state *m)
+{
+	struct nfsync_state *st = nfsync_state_find_ct(nd, ct);
+
+	if (st && test_bit(NFSYNC_ST_TOLD, &st->flags)) {
+		nfsync_stats_inc(nd, PFSYNC_STAT_IMP_ALIAS);
+		return st;
+	}
+	if (st && nfsync_queue_delete(nd, st, true))
+		nfsync_state_unhash(nd, st);
+
+	st = nfsync_state_learn(nd, ct, m->id, m->creatorid);
+	if (!st) {
+		nfsync_stats_inc(nd, PFSYNC_STAT_IMP_NOMEM);
+		return NULL;
+	}
+	set_bit(NFSYNC_ST_LOCAL, &st->flags);
+	nfsync_stats_inc(nd, PFSYNC_STAT_IMP_ADOPTED);
+	return st;
+}
+
+static struct nfsync_state *
+import_known(struct nfsync_dev *nd, struct nf_conntrack_tuple_hash *h,
+	     const struct nf_conntrack_tuple *repl,
+	     const struct nfsync_msg_state *m)
+{
+	struct nf_conn *ct = nf_ct_tuplehash_to_ctrack(h);
+	struct nfsync_state *st = NULL;
+
+	if (NF_CT_DIRECTION(h) != IP_CT_DIR_ORIGINAL ||
+	    !nf_ct_tuple_equal(nf_ct_tuple(ct, IP_CT_DIR_REPLY), repl))
+		nfsync_stats_inc(nd, PFSYNC_STAT_IMP_CONFLICT);
+	else
+		st = entry_adopt(nd, ct, m);
+	if (st)
+		nfsync_import_update(nd, st, m->peer,
+					m->has_ext ? &m->ext : NULL, m->expire);
+	nf_ct_put(ct);
+	return st;
+}
+
+/**
+ * nfsync_import_state() - make an entry of a state we do not know by id
+ * @nd: device
+ * @m: checked message
+ *
+ * Every refusal is counted by its reason; the next full update tries again.
+ *
+ * Context: softirq, RCU read side, no lock held.
+ * Return: the state, valid until RCU ends, or NULL.
+ */
+struct nfsync_state *nfsync_import_state(struct nfsync_dev *nd,
+					     const struct nfsync_msg_state *m)
+{
+	struct nf_conntrack_tuple orig, repl;
+	struct nf_conntrack_tuple_hash *h;
+	struct nf_conntrack_zone zone;
+	struct nfsync_map_ct pic;
+	struct nf_conn *ct;
+
+	if (nfsync_map_import(m, &pic) || !set_tuples(&pic, &orig, &repl)) {
+		nfsync_stats_inc(nd, PFSYNC_STAT_IMP_UNSUPP);
+		return NULL;
+	}
+	nf_ct_zone_init(&zone, pic.zone, NF_CT_DEFAULT_ZONE_DIR, 0);
+
+	h = nf_conntrack_find_get(nd->net, &zone, &orig);
+	if (h)
+		return import_known(nd, h, &repl, m);
+
+	ct = entry_make(nd->net, &zone, &orig, &repl, &pic);
+	if (IS_ERR(ct)) {
+		count_refusal(nd, PTR_ERR(ct));
+		return NULL;
+	}
+	return entry_insert(nd, ct, m, &pic);
+}
+
+static void update_tcp(struct nfsync_dev *nd, struct nfsync_state *st,
+		       struct nf_conn *ct, const struct nfsync_msg_peer peer[2],
+		       const struct nfsync_msg_ext *ext, unsigned int take)
+	__must_hold(&ct->lock)
+{
+	bool scaled = nfsync_map_both_scaled(peer);
+	struct nfsync_msg_peer level[2] = {};
+	struct nfsync_map_seen told[2];
+	u8 closer[2], state;
+	int i;
+
+	lockdep_assert_held(&ct->lock);
+
+	for (i = NFSYNC_SRC; i <= NFSYNC_DST; i++)
+		level[i].level = st->level[i];
+	state = nfsync_map_tcp_state(level, closer);
+	if (ext && ext->tcp_state && ext->tcp_state < TCP_CONNTRACK_MAX &&
+	    take == NFSYNC_MERGE_TAKE_BOTH)
+		state = ext->tcp_state;
+
+	/* UPD_C has no flags and rounds the window: what is known stays */
+	for (i = NFSYNC_SRC; i <= NFSYNC_DST; i++) {
+		nfsync_map_import_peer(&peer[i], ext, i, scaled, &told[i]);
+		told[i].flags |= ct->proto.tcp.seen[i].flags;
+		told[i].td_maxwin = max(told[i].td_maxwin,
+					nfsync_window_maxwin(st, ct, i));
+		if (closer[i])
+			told[i].flags |= IP_CT_TCP_FLAG_CLOSE_INIT;
+	}
+	for (i = NFSYNC_SRC; i <= NFSYNC_DST; i++)
+		if (take & BIT(i))
+			nfsync_window_take(nd, st, ct, i, told);
+	nfsync_window_widen(st, ct);
+	ct->proto.tcp.state = state;
+	WRITE_ONCE(st->told_state, state);
+}
+
+/* What this node holds, in the words of the merge rules */
+static unsigned int judge(struct nfsync_state *st, struct nf_conn *ct,
+			  const struct nfsync_msg_peer peer[2])
+	__must_hold(&ct->lock)
+{
+	struct nfsync_msg_peer own[2];
+	struct nfsync_map_ct pic;
+	unsigned int take;
+	u8 timeout;
+	int i;
+
+	lockdep_assert_held(&ct->lock);
+
+	nfsync_conntrack_picture(st, ct, &pic);
+	nfsync_map_export_peers(&pic, own, &timeout);
+	nfsync_conntrack_raise_levels(st, ct, own);
+	take = nfsync_merge_peers(pic.proto, own, peer);
+	for (i = NFSYNC_SRC; i <= NFSYNC_DST; i++)
+		if (take & BIT(i))
+			st->level[i] = max(st->level[i], peer[i].level);
+	return take;
+}
+
+static void update_rest(struct nfsync_dev *nd, struct nfsync_state *st,
+			struct nf_conn *ct, const struct nfsync_msg_peer peer[2],
+			const struct nfsync_msg_ext *ext, u32 expire)
+	__must_hold(&ct->lock)
+{
+	u8 status = ext ? ext->status :
+			  nfsync_map_status(nf_ct_protonum(ct), peer);
+	u8 tcp_state = 0;
+
+	lockdep_assert_held(&ct->lock);
+
+	set_status(ct, status);
+	WRITE_ONCE(st->told_status, nfsync_conntrack_status(ct));
+	if (ext) {
+		set_mark(ct, ext->mark);
+		WRITE_ONCE(st->told_mark, ext->mark);
+	}
+	if (nf_ct_protonum(ct) == IPPROTO_TCP)
+		tcp_state = ct->proto.tcp.state;
+	set_expire(ct, expire,
+		   nfsync_conntrack_default_expire(nd->net, nf_ct_protonum(ct),
+						   tcp_state, status &
+						   NFSYNC_EXT_SEEN_REPLY));
+	nfsync_state_refresh(st, nf_ct_expires(ct) / HZ);
+}
+
+/**
+ * nfsync_import_update() - merge what a peer says into an entry
+ * @nd: device
+ * @st: state the caller holds
+ * @peer: both sides
+ * @ext: the Linux trailer or NULL
+ * @expire: seconds left, 0 = not told: conntrack's own for that state
+ *
+ * Each direction is judged alone (merge.c) and a refused one is not touched.
+ * Who sent a stale one is answered with our view, once in a flush interval.
+ *
+ * Context: softirq, RCU read side, no lock held.
+ */
+void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
+			     const struct nfsync_msg_peer peer[2],
+			     const struct nfsync_msg_ext *ext, u32 expire)
+{
+	struct nf_conn *ct = st->ct;
+	unsigned int take;
+	u8 before, after;
+
+	spin_lock_bh(&ct->lock);
+	before = st->told_state;
+	take = judge(st, ct, peer);
+	if (take & NFSYNC_MERGE_TAKE_BOTH) {
+		if (nf_ct_protonum(ct) == IPPROTO_TCP)
+			update_tcp(nd, st, ct, peer, ext,
+				   take & NFSYNC_MERGE_TAKE_BOTH);
+		update_rest(nd, st, ct, peer, ext, expire);
+	}
+	after = st->told_state;
+	/* who moves it owns it: see nfsync_hooks for what that decides */
+	if (!nfsync_window_sees(st, IP_CT_DIR_ORIGINAL) && !nfsync_window_sees(st, IP_CT_DIR_REPLY))
+		clear_bit(NFSYNC_ST_LOCAL, &st->flags);
+	WRITE_ONCE(st->peer_at, (u32)jiffies);
+	spin_unlock_bh(&ct->lock);
+
+	if (take & NFSYNC_MERGE_TAKE_BOTH)
+		nfsync_stats_inc(nd, PFSYNC_STAT_IMP_UPDATED);
+	if (before != after)
+		nf_conntrack_eventmask_report(BIT(IPCT_PROTOINFO), ct, 0, 0);
+	if (take & NFSYNC_MERGE_STALE) {
+		nfsync_stats_inc(nd, PFSYNC_STAT_STALE);
+		nfsync_queue_update(nd, st, false);
+	}
+}
+
+/**
+ * nfsync_import_kill() - a peer ended a state: end the entry too
+ * @nd: device
+ * @st: state
+ *
+ * The state goes first, so that the entry's DESTROY finds nothing to tell.
+ *
+ * Context: softirq or process, RCU read side, no lock held.
+ */
+void nfsync_import_kill(struct nfsync_dev *nd, struct nfsync_state *st)
+{
+	struct nf_conn *ct;
+
+	if (!nfsync_state_get(st))
+		return;
+	if (nfsync_queue_delete(nd, st, false)) {
+		ct = st->ct;
+		nfsync_state_unhash(nd, st);
+		nf_ct_delete(ct, 0, 0);
+		nfsync_stats_inc(nd, PFSYNC_STAT_IMP_DELETED);
+	}
+	nfsync_state_put(st);
+}

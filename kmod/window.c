@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The TCP windows of an entry that a peer told us.
+ *
+ * A direction that this node does not see itself is imported with its told
+ * td_end and td_maxend plus nfsync_map_slack() of the window it was told
+ * with, and the other side's td_maxwin widened to match, so that the entry
+ * lags reality by nothing conntrack would mind.  What was told, without slack,
+ * stays in the state.  As long as the entry still has exactly told + slack no
+ * packet has moved it, and what is exported is the told number: slack never
+ * travels.  Once td_end has moved it is true again, and the window is taken
+ * back to what was told.
+ */
+#include <linux/jiffies.h>
+#include "device.h"
+#include "map.h"
+#include "merge.h"
+#include "window.h"
+
+/**
+ * nfsync_window_maxwin() - td_maxwin of a side as it may travel
+ * @st: state
+ * @ct: its entry, TCP
+ * @side: NFSYNC_SRC or NFSYNC_DST
+ *
+ * Context: ct->lock held.
+ * Return: bytes, without what slack of the other direction added.
+ */
+u32 nfsync_window_maxwin(const struct nfsync_state *st,
+			 const struct nf_conn *ct, int side)
+	__must_hold(&ct->lock)
+{
+	u32 now = ct->proto.tcp.seen[side].td_maxwin;
+
+	lockdep_assert_held(&ct->lock);
+
+	if (nfsync_window_slack(st, !side) &&
+	    now == nfsync_map_slack_win(st->told_win[!side]))
+		return st->told_win[!side];
+	return now;
+}
+
+/**
+ * nfsync_window_end_slack() - a packet moved td_end: its number is true
+ * @st: state
+ * @ct: its entry, TCP
+ * @dir: enum ip_conntrack_dir
+ *
+ * Context: ct->lock held.
+ */
+void nfsync_window_end_slack(struct nfsync_state *st, struct nf_conn *ct,
+			     int dir)
+	__must_hold(&ct->lock)
+{
+	lockdep_assert_held(&ct->lock);
+
+	if (!nfsync_window_slack(st, dir))
+		return;
+	ct->proto.tcp.seen[!dir].td_maxwin = nfsync_window_maxwin(st, ct, !dir);
+	clear_bit(NFSYNC_ST_SLACK + dir, &st->flags);
+}
+
+/**
+ * nfsync_window_sees() - do packets of this direction pass here?
+ * @st: state
+ * @dir: enum ip_conntrack_dir
+ *
+ * Context: any.
+ * Return: true if one did in the last two seconds.
+ */
+bool nfsync_window_sees(const struct nfsync_state *st, int dir)
+{
+	return (u32)jiffies - READ_ONCE(st->seen_at[dir]) <
+	       NFSYNC_WINDOW_SPLIT && !nfsync_window_slack(st, dir);
+}
+
+static bool window_is(const struct nfsync_dev *nd, enum pfsync_window w)
+{
+	return READ_ONCE(nd->cfg.window) == w;
+}
+
+/* One direction as told, plus what may have passed since (map.c) */
+static void set_seen(struct nfsync_dev *nd, struct nfsync_state *st,
+		     struct nf_conn *ct, int dir, const struct nfsync_map_seen *told,
+		     u32 other_win)
+	__must_hold(&ct->lock)
+{
+	struct ip_ct_tcp_state *seen = &ct->proto.tcp.seen[dir];
+	u32 slack = 0;
+
+	lockdep_assert_held(&ct->lock);
+
+	if (window_is(nd, PFSYNC_WINDOW_BOUNDED) && told->td_maxwin)
+		slack = nfsync_map_slack(other_win);
+
+	st->told_end[dir] = told->td_end;
+	st->told_maxend[dir] = told->td_maxend;
+	st->told_win[dir] = other_win;
+	assign_bit(NFSYNC_ST_SLACK + dir, &st->flags, slack);
+
+	/* the other side's td_maxwin follows in nfsync_window_widen() */
+	seen->td_end = told->td_end + slack;
+	seen->td_maxend = told->td_maxend + slack;
+	seen->td_maxwin = told->td_maxwin;
+	seen->td_scale = told->td_scale;
+	/* td_maxack does not travel, and a stale one refuses good resets */
+	seen->flags = told->flags & ~IP_CT_TCP_FLAG_MAXACK_SET;
+	if (window_is(nd, PFSYNC_WINDOW_LIBERAL))
+		seen->flags |= IP_CT_TCP_FLAG_BE_LIBERAL;
+}
+
+/*
+ * A direction whose packets also pass here: the later of the two numbers,
+ * and no slack, for conntrack has the truth before us.
+ */
+static void join_seen(struct nfsync_state *st, struct nf_conn *ct, int dir,
+		      const struct nfsync_map_seen *told)
+	__must_hold(&ct->lock)
+{
+	struct ip_ct_tcp_state *seen = &ct->proto.tcp.seen[dir];
+
+	lockdep_assert_held(&ct->lock);
+
+	seen->td_end = nfsync_seq_max(seen->td_end, told->td_end);
+	seen->td_maxend = nfsync_seq_max(seen->td_maxend, told->td_maxend);
+	seen->td_maxwin = max(seen->td_maxwin, told->td_maxwin);
+	seen->flags |= told->flags & ~IP_CT_TCP_FLAG_MAXACK_SET;
+	st->told_end[dir] = nfsync_seq_max(st->told_end[dir], told->td_end);
+	st->told_maxend[dir] = nfsync_seq_max(st->told_maxend[dir],
+					      told->td_maxend);
+}
+
+/**
+ * nfsync_window_take() - take a peer's word on one direction
+ * @nd: device, for its window policy
+ * @st: state
+ * @ct: its entry, TCP
+ * @dir: enum ip_conntrack_dir
+ * @told: both directions as told, without slack
+ *
+ * To be followed by nfsync_window_widen() when all directions are taken.
+ *
+ * Context: ct->lock held.
+ */
+void nfsync_window_take(struct nfsync_dev *nd, struct nfsync_state *st,
+			struct nf_conn *ct, int dir,
+			const struct nfsync_map_seen told[IP_CT_DIR_MAX])
+	__must_hold(&ct->lock)
+{
+	lockdep_assert_held(&ct->lock);
+
+	if (nfsync_window_sees(st, dir))
+		join_seen(st, ct, dir, &told[dir]);
+	else
+		set_seen(nd, st, ct, dir, &told[dir], told[!dir].td_maxwin);
+}
+
+/**
+ * nfsync_window_widen() - let td_maxwin match the slack there is
+ * @st: state
+ * @ct: its entry, TCP
+ *
+ * Context: ct->lock held.
+ */
+void nfsync_window_widen(const struct nfsync_state *st, struct nf_conn *ct)
+	__must_hold(&ct->lock)
+{
+	int d;
+
+	lockdep_assert_held(&ct->lock);
+
+	for (d = 0; d < IP_CT_DIR_MAX; d++)
+		if (nfsync_window_slack(st, d))
+			ct->proto.tcp.seen[!d].td_maxwin =
+				nfsync_map_slack_win(st->told_win[d]);
+}

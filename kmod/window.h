@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The TCP windows of an entry that a peer told us: told numbers and slack.
+ */
+#ifndef _NFSYNC_WINDOW_H
+#define _NFSYNC_WINDOW_H
+
+#include "map.h"
+#include "state.h"
+
+/*
+ * A direction whose packets this node saw less than this ago is its own to
+ * tell; also how long after a peer's word a flow counts as split between the
+ * two (F-024).
+ */
+#define NFSYNC_WINDOW_SPLIT	(2 * HZ)
+
+/* Has the entry what was told plus slack in this direction, or had it? */
+static inline bool nfsync_window_slack(const struct nfsync_state *st, int dir)
+{
+	return test_bit(NFSYNC_ST_SLACK + dir, &st->flags);
+}
+
+/* A number of the entry as it may travel: without slack while it has some */
+static inline u32 nfsync_window_told(const struct nfsync_state *st, int dir,
+				     u32 now, u32 told)
+{
+	if (nfsync_window_slack(st, dir) &&
+	    now == told + nfsync_map_slack(st->told_win[dir]))
+		return told;
+	return now;
+}
+
+bool nfsync_window_sees(const struct nfsync_state *st, int dir);
+u32 nfsync_window_maxwin(const struct nfsync_state *st,
+			 const struct nf_conn *ct, int side);
+void nfsync_window_end_slack(struct nfsync_state *st, struct nf_conn *ct,
+			     int dir);
+void nfsync_window_take(struct nfsync_dev *nd, struct nfsync_state *st,
+			struct nf_conn *ct, int dir,
+			const struct nfsync_map_seen told[IP_CT_DIR_MAX]);
+void nfsync_window_widen(const struct nfsync_state *st, struct nf_conn *ct);
+
+#endif /* _NFSYNC_WINDOW_H */
