@@ -10,6 +10,7 @@
  *	-V N	header version (6)	-L N	header length, instead of the right one
  *	-T N	cut off N bytes		-P N	N zero bytes behind the frame
  *	-n N	send it N times		-o	print it in hex, send nothing
+ *	-F N	in IP fragments of N bytes (a multiple of 8)
  *
  * An ITEM is an action and its values, "ins,id=1,creator=0x11,src=10.0.1.2,...",
  * and makes a section of its own, or one more message of the section before
@@ -308,47 +309,76 @@ static void print_hex(const uint8_t *p, size_t n)
 	putchar('\n');
 }
 
-static void send_frame(const uint8_t *data, size_t len, const char *src,
-		       const char *dst, int ttl, const char *dev, long times)
+/* One IP packet, or a fragment of one: the kernel only adds sum and length. */
+static void send_packet(int fd, const struct iphdr *head, const uint8_t *data,
+			size_t len)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET };
+	struct sockaddr_in to = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = head->daddr,
+	};
 	static uint8_t packet[65536];
-	struct iphdr *ip = (struct iphdr *)packet;
+
+	if (len > sizeof(packet) - sizeof(*head))
+		errx(2, "frame too long");
+	memcpy(packet, head, sizeof(*head));
+	memcpy(packet + sizeof(*head), data, len);
+	if (sendto(fd, packet, len + sizeof(*head), 0,
+		   (struct sockaddr *)&to, sizeof(to)) < 0)
+		err(1, "sendto");
+}
+
+static void send_fragments(int fd, struct iphdr *head, const uint8_t *data,
+			   size_t len, size_t size)
+{
+	head->id = htons(getpid() | 1);
+	for (size_t at = 0; at < len; at += size) {
+		bool last = len - at <= size;
+
+		head->frag_off = htons(at / 8 | (last ? 0 : 0x2000));
+		send_packet(fd, head, data + at, last ? len - at : size);
+	}
+}
+
+static void send_frame(const uint8_t *data, size_t len, const char *src,
+		       const char *dst, int ttl, const char *dev, long times,
+		       size_t fragment)
+{
+	struct iphdr head = {
+		.version = 4,
+		.ihl = 5,
+		.tos = 0x10,
+		.frag_off = htons(IP_DF),
+		.ttl = ttl,
+		.protocol = 240,
+	};
 	int fd = socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
 
 	if (fd < 0)
 		err(1, "socket");
 	if (dev && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, dev, strlen(dev)))
 		err(1, "%s", dev);
-	if (len > sizeof(packet) - sizeof(*ip))
-		errx(2, "frame too long");
-	inet_pton(AF_INET, dst, &to.sin_addr);
-	inet_pton(AF_INET, src, &ip->saddr);
-	ip->daddr = to.sin_addr.s_addr;
-	ip->version = 4;
-	ip->ihl = 5;
-	ip->tos = 0x10;
-	ip->frag_off = htons(IP_DF);
-	ip->ttl = ttl;
-	ip->protocol = 240;
-	memcpy(packet + sizeof(*ip), data, len);
-	while (times--)
-		if (sendto(fd, packet, len + sizeof(*ip), 0,
-			   (struct sockaddr *)&to, sizeof(to)) < 0)
-			err(1, "sendto %s", dst);
+	inet_pton(AF_INET, dst, &head.daddr);
+	inet_pton(AF_INET, src, &head.saddr);
+	while (times--) {
+		if (fragment)
+			send_fragments(fd, &head, data, len, fragment);
+		else
+			send_packet(fd, &head, data, len);
+	}
 	close(fd);
 }
 
 int main(int argc, char **argv)
 {
 	const char *src = "10.0.9.1", *dst = "224.0.0.240", *dev = NULL;
-	long times = 1, length = -1, cut = 0, pad = 0;
+	long times = 1, length = -1, cut = 0, pad = 0, fragment = 0;
 	static struct frame fr;
 	int opt, ttl = 255, version = 6;
 	bool hex = false, print = false;
 
 	fr.len = HEADER;
-	while ((opt = getopt(argc, argv, "i:s:d:t:V:L:T:P:n:x:o")) > 0) {
+	while ((opt = getopt(argc, argv, "i:s:d:t:V:L:T:P:n:x:oF:")) > 0) {
 		static char line[131072];
 
 		switch (opt) {
@@ -360,6 +390,7 @@ int main(int argc, char **argv)
 		case 'L': length = strtol(optarg, NULL, 0); break;
 		case 'T': cut = atol(optarg); break;
 		case 'P': pad = atol(optarg); break;
+		case 'F': fragment = atol(optarg) & ~7; break;
 		case 'n': times = atol(optarg); break;
 		case 'o': print = true; break;
 		case 'x':
@@ -383,6 +414,7 @@ int main(int argc, char **argv)
 	if (print)
 		print_hex(fr.data, fr.len);
 	else
-		send_frame(fr.data, fr.len, src, dst, ttl, dev, times);
+		send_frame(fr.data, fr.len, src, dst, ttl, dev, times,
+			   fragment);
 	return 0;
 }
