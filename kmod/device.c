@@ -205,10 +205,12 @@ static void quiesce(struct nfsync_dev *nd)
 {
 	WRITE_ONCE(nd->up, false);
 	nd->link = false;
-	nfsync_bulk_stop(nd);
 	nfsync_hooks_stop(nd);
-	/* whoever saw the device up is through after this */
+	/* whoever saw the device up is through: works and tasklets that are
+	 * scheduled by now are the last ones, and what follows waits for them
+	 */
 	synchronize_net();
+	nfsync_bulk_stop(nd);
 	nfsync_receive_stop(nd);
 	nfsync_queue_stop(nd);
 	nfsync_state_flush(nd);
@@ -244,8 +246,6 @@ static int ndo_open(struct net_device *dev)
 
 	nd->link = nfsync_transport_usable(nd);
 	nfsync_bulk_start(nd);
-	if (!nd->link)
-		nfsync_peer_set(nd, PFSYNC_VERDICT_NO_LINK);
 	return 0;
 }
 
@@ -302,8 +302,6 @@ static int ndo_init(struct net_device *dev)
 	nfsync_hooks_init(nd);
 	nfsync_bulk_init(nd);
 	nfsync_receive_init(nd);
-
-	netif_carrier_off(dev);
 	return 0;
 
 err_state:

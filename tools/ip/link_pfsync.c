@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The kind "pfsync" for ip(8): loaded by `ip link ... type pfsync` from its
+ * folder of plugins.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../include/uapi/linux/if_pfsync.h"
+#include "ip_plugin.h"
+
+/* the one name that ip looks for */
+extern struct link_util pfsync_link_util;
+
+static const char *const window_name[] = {
+	[PFSYNC_WINDOW_BOUNDED] = "bounded",
+	[PFSYNC_WINDOW_LIBERAL] = "liberal",
+	[PFSYNC_WINDOW_STRICT] = "strict",
+};
+
+static const char *const verdict_name[] = {
+	[PFSYNC_VERDICT_DOWN] = "down",
+	[PFSYNC_VERDICT_NO_LINK] = "no-link",
+	[PFSYNC_VERDICT_JOINING] = "joining",
+	[PFSYNC_VERDICT_NOT_IN_SYNC] = "not-in-sync",
+	[PFSYNC_VERDICT_ALONE] = "alone",
+	[PFSYNC_VERDICT_IN_SYNC] = "in-sync",
+};
+
+static const char *const stat_name[] = {
+#define STAT_NAME(sym, name) \
+	[PFSYNC_STAT_##sym] = name,
+	PFSYNC_STATS(STAT_NAME)
+#undef STAT_NAME
+};
+
+#define N_ELEM(a)	(sizeof(a) / sizeof((a)[0]))
+
+static const char usage[] =
+	"Usage: ... pfsync [ syncdev { IFNAME | none } ]\n"
+	"                  [ syncpeer { ADDR | none } ]\n"
+	"                  [ version { 6 | 1301 | 1400 | 1500 } ]\n"
+	"                  [ maxupd NUMBER ]\n"
+	"                  [ flush MILLISECONDS ]\n"
+	"                  [ window { bounded | liberal | strict } ]\n"
+	"                  [ defer { on | off } ]\n"
+	"                  [ hostid NUMBER ]\n"
+	"                  [ local { on | off } ]\n"
+	"\n"
+	"       ADDR   := IPv4 address; none: the group 224.0.0.240\n"
+	"       NUMBER := decimal, or hexadecimal with 0x\n";
+
+static __u32 get_number(const char *key, const char *arg, __u32 max)
+{
+	unsigned long v;
+	char *end;
+
+	errno = 0;
+	v = strtoul(arg, &end, 0);
+	if (errno || end == arg || *end || *arg == '-' || v > max)
+		invarg(key, arg);
+	return v;
+}
+
+static int get_on_off(const char *key, const char *arg)
+{
+	if (!strcmp(arg, "on"))
+		return 1;
+	if (strcmp(arg, "off"))
+		invarg(key, arg);
+	return 0;
+}
+
+static void parse_syncdev(struct nlmsghdr *n, const char *arg)
+{
+	unsigned int ifindex = 0;
+
+	if (strcmp(arg, "none")) {
+		ifindex = ll_name_to_index(arg);
+		if (!ifindex)
+			invarg("no such device, \"syncdev\"", arg);
+	}
+	addattr32(n, REQ_MAX, IFLA_PFSYNC_SYNCDEV, ifindex);
+}
+
+static void parse_syncpeer(struct nlmsghdr *n, const char *arg)
+{
+	struct in_addr addr = { 0 };
+
+	if (strcmp(arg, "none") && inet_pton(AF_INET, arg, &addr) != 1)
+		invarg("not an IPv4 address, \"syncpeer\"", arg);
+	addattr32(n, REQ_MAX, IFLA_PFSYNC_SYNCPEER, addr.s_addr);
+}
+
+static void parse_version(struct nlmsghdr *n, const char *arg)
+{
+	addattr16(n, REQ_MAX, IFLA_PFSYNC_VERSION,
+		  get_number("version", arg, UINT16_MAX));
+}
+
+static void parse_maxupd(struct nlmsghdr *n, const char *arg)
+{
+	addattr8(n, REQ_MAX, IFLA_PFSYNC_MAXUPD,
+		 get_number("maxupd is 0 to 255, \"maxupd\"", arg, UINT8_MAX));
+}
+
+static void parse_flush(struct nlmsghdr *n, const char *arg)
+{
+	addattr32(n, REQ_MAX, IFLA_PFSYNC_FLUSH,
+		  get_number("flush", arg, UINT32_MAX));
+}
+
+static void parse_window(struct nlmsghdr *n, const char *arg)
+{
+	__u8 i;
+
+	for (i = 0; i < N_ELEM(window_name); i++)
+		if (!strcmp(arg, window_name[i]))
+			break;
+	if (i == N_ELEM(window_name))
+		invarg("bounded, liberal or strict, \"window\"", arg);
+	addattr8(n, REQ_MAX, IFLA_PFSYNC_WINDOW, i);
+}
+
+static void parse_defer(struct nlmsghdr *n, const char *arg)
+{
+	addattr8(n, REQ_MAX, IFLA_PFSYNC_DEFER,
+		 get_on_off("on or off, \"defer\"", arg));
+}
+
+static void parse_hostid(struct nlmsghdr *n, const char *arg)
+{
+	addattr32(n, REQ_MAX, IFLA_PFSYNC_HOSTID,
+		  get_number("hostid", arg, UINT32_MAX));
+}
+
+static void parse_local(struct nlmsghdr *n, const char *arg)
+{
+	addattr8(n, REQ_MAX, IFLA_PFSYNC_LOCAL,
+		 get_on_off("on or off, \"local\"", arg));
+}
+
+static const struct option {
+	const char *key;
+	void (*parse)(struct nlmsghdr *n, const char *arg);
+} options[] = {
+	{ "syncdev", parse_syncdev },
+	{ "syncpeer", parse_syncpeer },
+	{ "version", parse_version },
+	{ "maxupd", parse_maxupd },
+	{ "flush", parse_flush },
+	{ "window", parse_window },
+	{ "defer", parse_defer },
+	{ "hostid", parse_hostid },
+	{ "local", parse_local },
+};
+
+static const struct option *option_find(const char *key)
+{
+	size_t i;
+
+	for (i = 0; i < N_ELEM(options); i++)
+		if (!strcmp(key, options[i].key))
+			return &options[i];
+	return NULL;
+}
+
+static int pfsync_parse_opt(struct link_util *lu, int argc, char **argv,
+			    struct nlmsghdr *n)
+{
+	unsigned int given = 0;
+
+	(void)lu;
+	for (; argc > 0; argc -= 2, argv += 2) {
+		const struct option *o = option_find(*argv);
+
+		if (!o) {
+			if (strcmp(*argv, "help"))
+				fprintf(stderr, "pfsync: unknown option \"%s\"\n",
+					*argv);
+			fputs(usage, stderr);
+			return -1;
+		}
+		if (argc < 2)
+			incomplete_command();
+		if (given & 1U << (o - options))
+			duparg(o->key, argv[1]);
+		given |= 1U << (o - options);
+		o->parse(n, argv[1]);
+	}
+	return 0;
+}
+
+static void pfsync_print_help(struct link_util *lu, int argc, char **argv,
+			      FILE *f)
+{
+	(void)lu;
+	(void)argc;
+	(void)argv;
+	fputs(usage, f);
+}
+
+static unsigned int attr_uint(const struct rtattr *a)
+{
+	__u32 v32;
+	__u16 v16;
+
+	switch (RTA_PAYLOAD(a)) {
+	case sizeof(__u8):
+		return *(const __u8 *)RTA_DATA(a);
+	case sizeof(__u16):
+		memcpy(&v16, RTA_DATA(a), sizeof(v16));
+		return v16;
+	case sizeof(__u32):
+		memcpy(&v32, RTA_DATA(a), sizeof(v32));
+		return v32;
+	default:
+		return 0;
+	}
+}
+
+static void print_str(const char *key, const char *fmt, const char *value)
+{
+	print_color_string(PRINT_ANY, COLOR_NONE, key, fmt, value);
+}
+
+static void print_uint(const struct rtattr *a, const char *key,
+		       const char *fmt)
+{
+	if (a)
+		print_color_uint(PRINT_ANY, COLOR_NONE, key, fmt,
+				 attr_uint(a));
+}
+
+static void print_on_off(const struct rtattr *a, const char *key,
+			 const char *fmt)
+{
+	if (a)
+		print_color_on_off(PRINT_ANY, COLOR_NONE, key, fmt,
+				   attr_uint(a));
+}
+
+/* a younger kernel may know more of them than we do */
+static void print_name(const struct rtattr *a, const char *key,
+		       const char *fmt, const char *const *name, size_t n)
+{
+	unsigned int i;
+
+	if (!a)
+		return;
+	i = attr_uint(a);
+	print_str(key, fmt, i < n ? name[i] : "unknown");
+}
+
+static void print_place(struct rtattr *tb[])
+{
+	const struct rtattr *dev = tb[IFLA_PFSYNC_SYNCDEV];
+	const struct rtattr *peer = tb[IFLA_PFSYNC_SYNCPEER];
+	char buf[INET_ADDRSTRLEN];
+
+	/* 0: there is none, or the one that is configured is away */
+	if (dev && attr_uint(dev))
+		print_str("syncdev", "syncdev %s ",
+			  ll_index_to_name(attr_uint(dev)));
+	if (peer && RTA_PAYLOAD(peer) == sizeof(struct in_addr) &&
+	    inet_ntop(AF_INET, RTA_DATA(peer), buf, sizeof(buf)))
+		print_color_string(PRINT_ANY, COLOR_INET, "syncpeer",
+				   "syncpeer %s ", buf);
+}
+
+static void pfsync_print_opt(struct link_util *lu, FILE *f,
+			     struct rtattr *tb[])
+{
+	(void)lu;
+	(void)f;
+	if (!tb)
+		return;
+
+	print_place(tb);
+	print_uint(tb[IFLA_PFSYNC_VERSION], "version", "version %u ");
+	print_uint(tb[IFLA_PFSYNC_MAXUPD], "maxupd", "maxupd %u ");
+	print_uint(tb[IFLA_PFSYNC_FLUSH], "flush", "flush %u ");
+	print_name(tb[IFLA_PFSYNC_WINDOW], "window", "window %s ",
+		   window_name, N_ELEM(window_name));
+	print_on_off(tb[IFLA_PFSYNC_DEFER], "defer", "defer %s ");
+	print_uint(tb[IFLA_PFSYNC_HOSTID], "hostid", "hostid 0x%08x ");
+	print_on_off(tb[IFLA_PFSYNC_LOCAL], "local", "local %s ");
+	print_name(tb[IFLA_PFSYNC_VERDICT], "verdict", "verdict %s ",
+		   verdict_name, N_ELEM(verdict_name));
+}
+
+/* The array may be longer or shorter than what we have names for */
+static void pfsync_print_xstats(struct link_util *lu, FILE *f,
+				struct rtattr *xstats)
+{
+	size_t i, n = 0;
+	__u64 v;
+	char fmt[64];
+
+	(void)lu;
+	(void)f;
+	/* ip -s for the device's own counters, once more for ours */
+	if (!xstats || (show_stats < 2 && !is_json_context()))
+		return;
+
+	n = RTA_PAYLOAD(xstats) / sizeof(v);
+	open_json_object("pfsync");
+	for (i = 0; i < n && i < N_ELEM(stat_name); i++) {
+		memcpy(&v, (const char *)RTA_DATA(xstats) + i * sizeof(v),
+		       sizeof(v));
+		if (i % 6 == 0 && !is_json_context()) {
+			print_nl();
+			print_color_string(PRINT_FP, COLOR_NONE, NULL, "    ",
+					   NULL);
+		}
+		snprintf(fmt, sizeof(fmt), "%s %%llu ", stat_name[i]);
+		print_color_u64(PRINT_ANY, COLOR_NONE, stat_name[i], fmt, v);
+	}
+	close_json_object();
+}
+
+struct link_util pfsync_link_util = {
+	.id = "pfsync",
+	.maxattr = IFLA_PFSYNC_MAX,
+	.parse_opt = pfsync_parse_opt,
+	.print_opt = pfsync_print_opt,
+	.print_xstats = pfsync_print_xstats,
+	.print_help = pfsync_print_help,
+};
