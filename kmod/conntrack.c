@@ -136,9 +136,10 @@ static void picture_tcp(const struct nfsync_state *st, struct nf_conn *ct,
 		struct nfsync_map_seen *s = &pic->seen[d];
 
 		s->td_end = nfsync_window_told(st, d, tcp->seen[d].td_end,
-					  st->told_end[d]);
-		s->td_maxend = nfsync_window_told(st, d, tcp->seen[d].td_maxend,
-					     st->told_maxend[d]);
+					       st->told_end[d]);
+		s->td_maxend = nfsync_window_told(st, d,
+						  tcp->seen[d].td_maxend,
+						  st->told_maxend[d]);
 		s->td_maxwin = nfsync_window_maxwin(st, ct, d);
 		s->td_scale = tcp->seen[d].td_scale;
 		s->flags = tcp->seen[d].flags;

@@ -286,7 +286,7 @@ import_known(struct nfsync_dev *nd, struct nf_conntrack_tuple_hash *h,
 		st = entry_adopt(nd, ct, m);
 	if (st)
 		nfsync_import_update(nd, st, m->peer,
-					m->has_ext ? &m->ext : NULL, m->expire);
+				     m->has_ext ? &m->ext : NULL, m->expire);
 	nf_ct_put(ct);
 	return st;
 }
@@ -302,7 +302,7 @@ import_known(struct nfsync_dev *nd, struct nf_conntrack_tuple_hash *h,
  * Return: the state, valid until RCU ends, or NULL.
  */
 struct nfsync_state *nfsync_import_state(struct nfsync_dev *nd,
-					     const struct nfsync_msg_state *m)
+					 const struct nfsync_msg_state *m)
 {
 	struct nf_conntrack_tuple orig, repl;
 	struct nf_conntrack_tuple_hash *h;
@@ -428,8 +428,8 @@ static void update_rest(struct nfsync_dev *nd, struct nfsync_state *st,
  * Context: softirq, RCU read side, no lock held.
  */
 void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
-			     const struct nfsync_msg_peer peer[2],
-			     const struct nfsync_msg_ext *ext, u32 expire)
+			  const struct nfsync_msg_peer peer[2],
+			  const struct nfsync_msg_ext *ext, u32 expire)
 {
 	struct nf_conn *ct = st->ct;
 	unsigned int take;

@@ -15,7 +15,7 @@ struct nfsync_dev;
 #define NFSYNC_PEER_STRANGERS	8
 
 struct nfsync_peer {
-	spinlock_t lock;
+	spinlock_t lock;		/* guards all of it */
 	enum pfsync_verdict verdict;
 	bool heard;			/* any good frame since up */
 	bool ownid_logged;

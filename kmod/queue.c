@@ -136,20 +136,19 @@ static void slice_link(struct nfsync_slice *sl, struct nfsync_state *st, u8 q)
 static bool slice_unlink(struct nfsync_slice *sl, struct nfsync_state *st)
 	__must_hold(&sl->lock)
 {
+	bool linked = !list_empty(&st->link);
 	u8 q = st->marker;
 
 	lockdep_assert_held(&sl->lock);
 
 	st->marker = NFSYNC_Q_NONE;
-	if (WARN_ON_ONCE(q >= NFSYNC_Q_MAX ||
-			 (q == NFSYNC_Q_NONE) != list_empty(&st->link))) {
+	if (WARN_ON_ONCE(q >= NFSYNC_Q_MAX || linked != !!q)) {
 		nfsync_stats_inc(sl->nd, PFSYNC_STAT_QUEUE_REPAIR);
-		if (list_empty(&st->link))
-			return false;
-		list_del_init(&st->link);
-		return true;
+		if (linked)
+			list_del_init(&st->link);
+		return linked;
 	}
-	if (q == NFSYNC_Q_NONE)
+	if (!linked)
 		return false;
 
 	list_del_init(&st->link);

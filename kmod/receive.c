@@ -34,8 +34,7 @@ static void state_message(const struct frame *fr,
 
 	if (st && nfsync_state_get(st)) {
 		nfsync_import_update(nd, st, m->peer,
-					m->has_ext ? &m->ext : NULL,
-					m->expire);
+				     m->has_ext ? &m->ext : NULL, m->expire);
 		nfsync_state_put(st);
 	} else {
 		st = nfsync_import_state(nd, m);

@@ -1,0 +1,114 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# States of TCP, UDP and ICMP flows, over IPv4 and IPv6, appear on the standby
+# while they live; by the group and by a unicast peer.
+#
+#                  .1 lan +-----+ wan .1
+#                +--------+ fw1 +--------+      all traffic, nfsync0
+#   +----+  +----+----+   +--+--+   +----+----+  +----+
+#   | cl +--+ bridge  |      | sync | bridge  +--+ sv |
+#   +----+  | swlan   |      |      |  swwan  |  +----+
+#    .2     +----+----+   +--+--+   +----+----+    .2
+#                +--------+ fw2 +--------+      no traffic, nfsync0
+#                  .3 lan +-----+ wan .3
+
+. "$(dirname "$0")/lib.sh"
+
+same_tables()
+{
+	ct_list "$fw1" > "$TMP/fw1.ct"
+	ct_list "$fw2" > "$TMP/fw2.ct"
+	diff "$TMP/fw1.ct" "$TMP/fw2.ct"
+}
+
+wait_same_tables()
+{
+	wait_for "$WAIT" same_tables
+}
+
+# held_flows WHAT FLOW...: open, compare the tables while all of it lives, close
+held_flows()
+{
+	local what=$1 pid
+	shift
+	rm -f "$TMP/up"
+	spawn "$cl" "$@" -S "$TMP/up"
+	pid=$PID
+	check "$what: flows open" wait_file "$TMP/up"
+	check "$what: same tables" wait_same_tables
+	expect "$what: states" "$(ct_count "$fw2")" ge 10
+	kill -USR1 "$pid"
+	check "$what: flows end well" wait "$pid"
+	check "$what: same tables after the end" wait_same_tables
+}
+
+test_tcp_ipv4()
+{
+	held_flows tcp4 flow client "$SV4" "$FLOW_PORT" -n 10 -H
+}
+
+test_tcp_ipv6()
+{
+	held_flows tcp6 flow client "$SV6" "$FLOW_PORT" -n 10 -H
+}
+
+test_udp_ipv4()
+{
+	held_flows udp4 flow client "$SV4" "$FLOW_PORT" -u -n 10 -H
+}
+
+test_udp_ipv6()
+{
+	held_flows udp6 flow client "$SV6" "$FLOW_PORT" -u -n 10 -H
+}
+
+test_icmp()
+{
+	local before
+
+	before=$(ct_count "$fw2")
+	check "ping" ping_cl "$SV4" 3
+	check "ping over ipv6" ping_cl "$SV6" 3
+	check "two states more" wait_states "$fw2" $((before + 2))
+	check "same tables" wait_same_tables
+}
+
+test_nothing_is_sent_back()
+{
+	expect "states created by the standby" "$(stat_get "$fw2" tx_ins)" eq 0
+	expect "updates sent by the standby" "$(stat_get "$fw2" tx_upd_c)" eq 0
+	expect "stale on fw1" "$(stat_get "$fw1" stale)" eq 0
+	expect "stale on fw2" "$(stat_get "$fw2" stale)" eq 0
+}
+
+test_local_flows_stay()
+{
+	local before
+
+	before=$(ct_count "$fw2")
+	check "ping to the firewall itself" ping_cl 10.0.1.1
+	check "quiet" wait_quiet "$fw1"
+	expect "states on fw2" "$(ct_count "$fw2")" eq "$before"
+}
+
+test_unicast_peer()
+{
+	nfsync_down "$fw1"
+	nfsync_down "$fw2"
+	in_ns "$fw1" conntrack -F 2> "$TMP/flush"
+	in_ns "$fw2" conntrack -F 2> "$TMP/flush"
+	check "fw1 up" nfsync_up "$fw1" syncpeer "$FW2_SYNC"
+	check "fw2 up" nfsync_up "$fw2" syncpeer "$FW1_SYNC"
+	check "fw1 running" wait_running "$fw1"
+	check "fw2 running" wait_running "$fw2"
+	held_flows unicast flow client "$SV4" "$FLOW_PORT" -n 10 -H
+	expect "frames to the group" "$(stat_get "$fw2" badauth)" eq 0
+}
+
+need_nfsync
+need_plugin
+topo_up || skip_all "the topology cannot be set up here"
+nfsync_pair || skip_all "nfsync does not come up"
+run_tests test_tcp_ipv4 test_tcp_ipv6 test_udp_ipv4 test_udp_ipv6 test_icmp \
+	test_nothing_is_sent_back test_local_flows_stay test_unicast_peer
