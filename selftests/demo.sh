@@ -124,13 +124,16 @@ show_standby()
 	show ip -n "$fw2" -d -s link show "$DEV"
 }
 
-take_over()
+pull_cables()
 {
+	local before after
+
 	say "All cables of fw1 are pulled, fw2 takes the gateway's addresses"
 	INVALID=$(invalid_count "$fw2")
-	fw_off "$fw1"
-	move_gateway "$fw2" || give_up "the gateway does not move"
-	echo "   fw1 is gone"
+	before=$(timestamp_ms)
+	take_over "$fw2" || give_up "the gateway does not move"
+	after=$(timestamp_ms)
+	echo "   fw1 is gone; the move took this machine $((after - before)) ms"
 }
 
 finish()
@@ -172,7 +175,7 @@ set_up
 ordinary_traffic
 start_transfers
 show_standby
-take_over
+pull_cables
 finish
 summary
 if [ $BAD = 0 ]; then

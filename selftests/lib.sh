@@ -337,11 +337,13 @@ strict_text()
 		counter refused { }
 		chain in_raw {
 			type filter hook prerouting priority raw
-			meta l4proto 240 notrack
+			iifname "sync" notrack
+			meta l4proto { 2, 240 } notrack
 		}
 		chain out_raw {
 			type filter hook output priority raw
-			meta l4proto 240 notrack
+			oifname "sync" notrack
+			meta l4proto { 2, 240 } notrack
 		}
 		chain forward {
 			type filter hook forward priority filter; policy drop
@@ -412,6 +414,7 @@ topo_up()
 		gateway_text "$fw1"
 	} | netlab || return 1
 	GATEWAY=$fw1
+	DEAD=
 	if [ "$rules" = strict ]; then
 		ruleset_strict "$fw1" "$fw2" || return 1
 	fi
@@ -437,31 +440,60 @@ server_listens()
 	[ -n "$(ip netns exec "$sv" ss -Hltn "sport = $FLOW_PORT")" ]
 }
 
+gateway_digit()
+{
+	if [ "$1" = "$fw1" ]; then
+		echo 1
+	else
+		echo 3
+	fi
+}
+
 # move_gateway NS: the virtual gateway's addresses and MAC move there; one
 # gratuitous ARP and neighbour advertisement tell the switches
 move_gateway()
 {
-	local to=$1 number
-
-	[ "$GATEWAY" != "$to" ] || return 0
-	number=1
-	[ "$GATEWAY" = "$fw1" ] || number=3
-	{ ungateway_text "$GATEWAY" "$number"; gateway_text "$to"; } | netlab ||
-		return 1
-	GATEWAY=$to
+	[ "$GATEWAY" != "$1" ] || return 0
+	{
+		ungateway_text "$GATEWAY" "$(gateway_digit "$GATEWAY")"
+		gateway_text "$1"
+	} | netlab || return 1
+	GATEWAY=$1
 }
 
-# fw_off NS: all its cables are pulled, nothing is said to anybody
+cables_text()
+{
+	echo "@$1"
+	printf "ip link set %s $2\n" lan wan sync
+}
+
+# take_over NS: all cables of the node that has the gateway are pulled, and
+# nothing is said to anybody; NS gets the gateway. As fast as it goes: the
+# dead node keeps its addresses until fw_on.
+take_over()
+{
+	{
+		cables_text "$GATEWAY" down
+		gateway_text "$1"
+	} | netlab || return 1
+	DEAD=$GATEWAY
+	GATEWAY=$1
+}
+
+# fw_off NS: all its cables are pulled
 fw_off()
 {
-	printf 'ip link set %s down\n' lan wan sync |
-		{ echo "@$1"; cat; } | netlab
+	cables_text "$1" down | netlab
 }
 
+# fw_on NS: plug them in again; the gateway stays where it is
 fw_on()
 {
-	printf 'ip link set %s up\n' lan wan sync |
-		{ echo "@$1"; cat; } | netlab
+	{
+		[ "$DEAD" != "$1" ] || ungateway_text "$1" "$(gateway_digit "$1")"
+		cables_text "$1" up
+	} | netlab || return 1
+	DEAD=
 }
 
 # split_paths: from cl by fw1, from sv by fw2; so every flow is seen half by

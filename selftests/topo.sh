@@ -25,8 +25,7 @@ test_takeover_without_states_is_refused()
 {
 	spawn "$cl" flow client "$SV4" "$FLOW_PORT" -n 3 -r 0 -T 3 -S "$TMP/up"
 	check "connections" wait_file "$TMP/up"
-	fw_off "$fw1"
-	check "gateway moves" move_gateway "$fw2"
+	check "gateway moves" take_over "$fw2"
 	check "new connections" flow_cl -n 3
 	wait "$PID"
 	check "old ones fail" grep -q 'ok=0 failed=3' "$OUT"

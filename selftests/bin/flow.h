@@ -26,10 +26,14 @@ struct flow_header {
 	uint64_t seed;
 };
 
-/* What the server computed over what it received and what it sent. */
+/*
+ * What the server computed over what it received and what it sent, and its
+ * longest wait for bytes: the client only sees how fast its buffer empties.
+ */
 struct flow_trailer {
 	uint64_t up_hash;
 	uint64_t down_hash;
+	uint64_t stall_ns;
 };
 
 /* One direction of a round, from the view of who computes the hash. */

@@ -20,6 +20,8 @@ struct conn {
 	bool want_out;
 	size_t head_got;
 	size_t tail_sent;
+	uint64_t since;		/* last bytes of this round */
+	uint64_t stall_ns;
 	struct flow_header head;
 	struct flow_stream up;
 	struct flow_stream down;
@@ -77,6 +79,8 @@ static int read_header(struct conn *c)
 	flow_stream_start(&c->down, be64toh(c->head.seed),
 			  be64toh(c->head.down));
 	c->in_round = true;
+	c->since = flow_now();
+	c->stall_ns = 0;
 	c->head_got = 0;
 	c->tail_sent = 0;
 	return 1;
@@ -86,7 +90,8 @@ static int read_header(struct conn *c)
 static int send_trailer(struct conn *c)
 {
 	struct flow_trailer t = {
-		htobe64(c->up.hash), htobe64(c->down.hash)
+		htobe64(c->up.hash), htobe64(c->down.hash),
+		htobe64(c->stall_ns)
 	};
 	ssize_t n = send(c->fd, (char *)&t + c->tail_sent,
 			 sizeof(t) - c->tail_sent, MSG_NOSIGNAL);
@@ -100,6 +105,15 @@ static int send_trailer(struct conn *c)
 	return 1;
 }
 
+static void progress(struct conn *c)
+{
+	uint64_t now = flow_now();
+
+	if (now - c->since > c->stall_ns)
+		c->stall_ns = now - c->since;
+	c->since = now;
+}
+
 /* One step of the round; what flow_stream_*() return, 1 for progress */
 static int round_step(struct conn *c)
 {
@@ -109,6 +123,8 @@ static int round_step(struct conn *c)
 		n = flow_stream_recv(&c->up, c->fd);
 		if (n < 0)
 			return -1;
+		if (n)
+			progress(c);
 		moved |= n > 0;
 	}
 	if (c->down.left) {

@@ -126,6 +126,10 @@ static bool was_last_round(struct client *cl, struct conn *c)
 
 static void round_end(struct client *cl, struct conn *c)
 {
+	uint64_t stall = be64toh(c->tail.stall_ns);
+
+	if (stall > cl->r->stall_ns)
+		cl->r->stall_ns = stall;
 	if (be64toh(c->tail.up_hash) != c->up.hash ||
 	    be64toh(c->tail.down_hash) != c->down.hash)
 		cl->r->badsum++;
