@@ -23,14 +23,17 @@ quiet_make()
 	make -s --no-print-directory -C "$TOP_DIR" "$@"
 }
 
-run_guest()
+# in_guest RUNNER KERNEL [TEST...]: build what the guest needs, then run it
+in_guest()
 {
-	local kernel=$1
+	local runner=$1 kernel=$2
 
 	shift
-	quiet_make guest KERNEL="$kernel" >"$LOGS/build-$kernel.log" 2>&1 ||
-		{ tail -n 40 "$LOGS/build-$kernel.log"; return 1; }
-	"$LAB_DIR/guest.sh" "$kernel" "$@"
+	if ! quiet_make guest KERNEL="$kernel" >"$LOGS/build.log" 2>&1; then
+		tail -n 40 "$LOGS/build.log" | sed 's/^/# /'
+		return 1
+	fi
+	"$LAB_DIR/$runner" "$@"
 }
 
 # What each part is.
@@ -44,9 +47,9 @@ run_part()
 	fuzz) quiet_make check-fuzz SECONDS="$FUZZ_SECONDS" ;;
 	dkms) "$LAB_DIR/dkms.sh" ;;
 	install) "$LAB_DIR/install.sh" ;;
-	guest-6.12) run_guest 6.12 ;;
-	guest-*) run_guest "${1#guest-}" $SMOKE ;;
-	vng) "$LAB_DIR/vng.sh" 6.12 link ;;
+	guest-6.12) in_guest guest.sh 6.12 ;;
+	guest-*) in_guest guest.sh "${1#guest-}" $SMOKE ;;
+	vng) in_guest vng.sh 6.12 link ;;
 	*) die "unknown part: $1" ;;
 	esac
 }
