@@ -40,12 +40,20 @@ static void drain(struct nfsync_dev *nd)
 }
 
 /* A one-way flow that is not worth telling yet is not told here either */
+static bool worth_offering(const struct nfsync_state *st)
+{
+	return test_bit(NFSYNC_ST_TOLD, &st->flags) ||
+	       test_bit(IPS_SEEN_REPLY_BIT, &st->ct->status);
+}
+
 static bool offer_one(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
 {
-	if (!READ_ONCE(nd->up) || !test_bit(NFSYNC_ST_TOLD, &st->flags))
+	if (!READ_ONCE(nd->up) || !nfsync_state_get(st))
 		return false;
 
-	nfsync_queue_update_full(nd, st, false);
+	if (worth_offering(st))
+		nfsync_queue_update_full(nd, st, false);
+	nfsync_state_put(st);
 	return true;
 }
 
@@ -250,8 +258,8 @@ void nfsync_bulk_start(struct nfsync_dev *nd)
 }
 
 /**
- * nfsync_bulk_stop() - the device goes down: nd->up is false already
- * @nd: device
+ * nfsync_bulk_stop() - the device goes down
+ * @nd: device, down for a grace period: no frame can start anything here
  *
  * Context: process, RTNL.
  */

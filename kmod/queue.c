@@ -9,6 +9,8 @@
  * interval.  It never sends; it schedules the slice's task, which does.
  */
 #include <linux/hash.h>
+#include <linux/jhash.h>
+#include <linux/random.h>
 #include <linux/slab.h>
 #include "device.h"
 #include "queue.h"
@@ -64,6 +66,7 @@ int nfsync_queue_init(struct nfsync_dev *nd)
 	unsigned int i;
 
 	q->n_slices = num_possible_cpus();
+	q->seed = get_random_u32();
 	q->slice = kvcalloc(q->n_slices, sizeof(*q->slice), GFP_KERNEL);
 	if (!q->slice)
 		return -ENOMEM;
@@ -210,16 +213,25 @@ static struct nfsync_slice *slice_of(const struct nfsync_dev *nd,
 }
 
 /**
- * nfsync_queue_slice() - which slice a flow belongs to, for its whole life
+ * nfsync_queue_slice() - which slice a flow belongs to
  * @nd: device
  * @ct: its entry
+ *
+ * By its addresses and ports, so that the DEL of an entry and the INS of the
+ * next one with the same tuple leave in that order (B-19).
  *
  * Context: any.
  * Return: index of the slice.
  */
 u16 nfsync_queue_slice(const struct nfsync_dev *nd, const struct nf_conn *ct)
 {
-	return reciprocal_scale(hash_ptr(ct, 32), nd->queue.n_slices);
+	const struct nf_conntrack_tuple *t = nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL);
+	u32 ports = (__force u32)t->src.u.all << 16 | (__force u16)t->dst.u.all;
+	u32 h = jhash_2words(ports, t->dst.protonum, nd->queue.seed);
+
+	h = jhash2(t->src.u3.all, ARRAY_SIZE(t->src.u3.all), h);
+	h = jhash2(t->dst.u3.all, ARRAY_SIZE(t->dst.u3.all), h);
+	return reciprocal_scale(h, nd->queue.n_slices);
 }
 
 /* One more update of a state that is queued already; maxupd 0 = no limit */
@@ -358,13 +370,21 @@ static size_t idq_clear(struct nfsync_idq *idq)
 	return len;
 }
 
-static bool idq_has(const struct nfsync_idq *idq, u64 id, u32 creatorid)
+static bool asked_lately(struct nfsync_slice *sl, u64 id, u32 creatorid)
+	__must_hold(&sl->lock)
 {
-	unsigned int i;
+	struct nfsync_asked *a = &sl->asked[hash_64(id, NFSYNC_ASKED_BITS)];
+	u32 now = jiffies;
 
-	for (i = 0; i < idq->n; i++)
-		if (idq->v[i].id == id && idq->v[i].creatorid == creatorid)
-			return true;
+	lockdep_assert_held(&sl->lock);
+
+	if (a->id == id && a->creatorid == creatorid &&
+	    now - a->at < NFSYNC_ASKED_JIFFIES)
+		return true;
+
+	a->id = id;
+	a->creatorid = creatorid;
+	a->at = now;
 	return false;
 }
 
@@ -403,7 +423,7 @@ void nfsync_queue_ack(struct nfsync_dev *nd, u64 id, u32 creatorid)
  * @creatorid: its creator, host order
  *
  * Context: softirq, no lock held.
- * Return: false if it is asked for already or too many are.
+ * Return: false if it was asked for in the last second, or too many are.
  */
 bool nfsync_queue_request(struct nfsync_dev *nd, u64 id, u32 creatorid)
 {
@@ -411,7 +431,7 @@ bool nfsync_queue_request(struct nfsync_dev *nd, u64 id, u32 creatorid)
 	bool queued;
 
 	spin_lock_bh(&sl->lock);
-	queued = !idq_has(&sl->req, id, creatorid) &&
+	queued = !asked_lately(sl, id, creatorid) &&
 		 idq_add(sl, &sl->req, id, creatorid);
 	if (queued)
 		slice_arm(sl, true);

@@ -29,14 +29,29 @@ struct nfsync_idq {
 	struct nfsync_msg_id v[NFSYNC_IDQ_MAX];
 };
 
+/*
+ * Who was asked for lately, by a hash of the id: one that is refused when it
+ * comes (parked, table full) is not asked for with every UPD_C.  Of two ids
+ * in one slot the later one is remembered.
+ */
+#define NFSYNC_ASKED_BITS	8
+#define NFSYNC_ASKED_JIFFIES	HZ
+
+struct nfsync_asked {
+	u64 id;
+	u32 creatorid;
+	u32 at;				/* jiffies */
+};
+
 struct nfsync_slice {
-	spinlock_t lock;		/* guards up to and including req */
+	spinlock_t lock;		/* guards up to and including asked */
 	struct list_head q[NFSYNC_Q_MAX];
 	unsigned int n[NFSYNC_Q_MAX];
 	size_t len;			/* of one packet with all of it */
 	struct nfsync_idq ack;
 	struct nfsync_idq req;
 	bool stopped;
+	struct nfsync_asked asked[1 << NFSYNC_ASKED_BITS];
 
 	struct nfsync_dev *nd;
 	struct tasklet_struct task;	/* flush at the end of the batch */
@@ -47,6 +62,7 @@ struct nfsync_slice {
 struct nfsync_queue {
 	struct nfsync_slice *slice;
 	unsigned int n_slices;
+	u32 seed;			/* nobody aims at a slice */
 };
 
 /* Where a detached batch goes; filled under the lock, read by the task */

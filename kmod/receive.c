@@ -72,10 +72,7 @@ static void in_upd(const struct frame *fr, const struct nfsync_wire_section *s)
 	state_section(fr, s, false);
 }
 
-/*
- * Asked for at most once until it is answered or the frame was lost: the
- * slice keeps one request for an id, and the next UPD_C asks again.
- */
+/* Once a second at the most; if the answer is lost, the next UPD_C asks again */
 static void request(struct nfsync_dev *nd, const struct nfsync_msg_upd_c *m)
 {
 	if (!nfsync_queue_request(nd, m->id, m->creatorid))
