@@ -52,9 +52,16 @@ ksft_dir()
 	return 1
 }
 
+# skip_all WHY: end the test here. The lab's guests have all that a test needs,
+# so there it is a failure.
 skip_all()
 {
 	echo "TAP version 13"
+	if [ -n "${NFSYNC_GUEST:-}" ]; then
+		echo "1..1"
+		echo "not ok 1 $*"
+		exit $ksft_fail
+	fi
 	echo "1..0 # SKIP $*"
 	exit $ksft_skip
 }

@@ -23,7 +23,7 @@ ethtool tcpdump ping sysctl mawk jq"
 # Present in the guest when the kernel has them; dependencies come along.
 MODULES="crc32c_generic libcrc32c nf_conntrack nf_conntrack_netlink nf_nat
 nf_tables nft_ct nft_nat nft_chain_nat nft_masq nft_redir nft_log nft_limit
-nft_reject_inet nft_hash nft_fib_inet nft_flow_offload nf_flow_table
+nft_objref nft_reject_inet nft_hash nft_fib_inet nft_flow_offload nf_flow_table
 nf_flow_table_inet nf_conntrack_ftp nf_nat_ftp nfnetlink_log nf_log_syslog
 veth bridge br_netfilter dummy 8021q vrf macvlan vxlan sch_netem sch_ingress
 sch_tbf cls_matchall act_mirred act_gact"

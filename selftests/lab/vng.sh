@@ -44,7 +44,7 @@ gather()
 # What the guest runs; the snapshot is the machine's, its settings are not.
 guest_command()
 {
-	printf '%s; ' "export KSFT_LIB='$CACHE/kselftest'" \
+	printf '%s; ' "export NFSYNC_GUEST=1" "export KSFT_LIB='$CACHE/kselftest'" \
 		"export IP_LIB_DIR='$TOP_DIR/tools/ip'" \
 		"export NFSYNC_SLOW='${NFSYNC_SLOW:-2}'" \
 		"export PATH=/usr/sbin:/usr/bin:/sbin:/bin" \
