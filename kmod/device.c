@@ -74,8 +74,10 @@ static void link_renew(struct nfsync_dev *nd)
 
 static void syncdev_gone(struct nfsync_dev *nd)
 {
-	netdev_info(nd->dev, "syncdev %s is gone, waiting for its return\n",
-		    nd->cfg.syncname);
+	/* said only where there is somebody to wait: not in a dying namespace */
+	if (nd->dev->reg_state == NETREG_REGISTERED && check_net(nd->net))
+		netdev_info(nd->dev, "syncdev %s is gone, waiting for its return\n",
+			    nd->cfg.syncname);
 	nfsync_transport_move(nd, NULL, nd->cfg.syncpeer, NULL);
 	link_renew(nd);
 }

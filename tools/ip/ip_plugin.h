@@ -49,8 +49,6 @@ noreturn void invarg(const char *msg, const char *arg);
 noreturn void incomplete_command(void);
 void print_nl(void);
 bool is_json_context(void);
-void open_json_object(const char *name);
-void close_json_object(void);
 int print_color_string(int type, int color, const char *key, const char *fmt,
 		       const char *value);
 int print_color_uint(int type, int color, const char *key, const char *fmt,

@@ -309,7 +309,6 @@ static void pfsync_print_xstats(struct link_util *lu, FILE *f,
 		return;
 
 	n = RTA_PAYLOAD(xstats) / sizeof(v);
-	open_json_object("pfsync");
 	for (i = 0; i < n && i < N_ELEM(stat_name); i++) {
 		memcpy(&v, (const char *)RTA_DATA(xstats) + i * sizeof(v),
 		       sizeof(v));
@@ -321,7 +320,6 @@ static void pfsync_print_xstats(struct link_util *lu, FILE *f,
 		snprintf(fmt, sizeof(fmt), "%s %%llu ", stat_name[i]);
 		print_color_u64(PRINT_ANY, COLOR_NONE, stat_name[i], fmt, v);
 	}
-	close_json_object();
 }
 
 struct link_util pfsync_link_util = {
