@@ -8,7 +8,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-BYTES=$((16 * 1024 * 1024))
+BYTES=$((24 * 1024 * 1024))
 RATE=32mbit
 BAD=0
 
@@ -133,6 +133,7 @@ pull_cables()
 	before=$(timestamp_ms)
 	take_over "$fw2" || give_up "the gateway does not move"
 	after=$(timestamp_ms)
+	good "the transfer is still under way" kill -0 "$TCP_PID"
 	echo "   fw1 is gone; the move took this machine $((after - before)) ms"
 }
 
