@@ -31,12 +31,21 @@ static size_t marker_len(u8 q)
 	return nfsync_wire_msg_len(NFSYNC_WIRE_V6, marker_action[q]);
 }
 
+/* Flush all that waits, at the end of this softirq batch */
+static void slice_kick(struct nfsync_slice *sl)
+{
+	spin_lock_bh(&sl->lock);
+	sl->due = true;
+	spin_unlock_bh(&sl->lock);
+	tasklet_schedule(&sl->task);
+}
+
 static void slice_timeout(struct timer_list *t)
 {
 	struct nfsync_slice *sl = timer_container_of(sl, t, timer);
 
 	nfsync_stats_inc(sl->nd, PFSYNC_STAT_TIMEOUTS);
-	tasklet_schedule(&sl->task);
+	slice_kick(sl);
 }
 
 static void slice_init(struct nfsync_dev *nd, struct nfsync_slice *sl)
@@ -172,9 +181,20 @@ static struct nfsync_state *slice_move(struct nfsync_slice *sl,
 	return held ? st : NULL;
 }
 
+static void slice_arm_timer(struct nfsync_slice *sl)
+	__must_hold(&sl->lock)
+{
+	lockdep_assert_held(&sl->lock);
+
+	if (!timer_pending(&sl->timer))
+		mod_timer(&sl->timer, jiffies +
+			  msecs_to_jiffies(READ_ONCE(sl->nd->cfg.flush_ms)));
+}
+
 /*
- * Something was queued: see to it that it leaves.  An urgent slice or one
- * that fills a packet goes at the end of this softirq batch.
+ * Something was queued: see to it that it leaves.  An urgent slice goes at
+ * the end of this softirq batch, of one that fills a packet as many packets
+ * as are full, and the rest within the flush interval.
  */
 static void slice_arm(struct nfsync_slice *sl, bool urgent)
 	__must_hold(&sl->lock)
@@ -183,14 +203,14 @@ static void slice_arm(struct nfsync_slice *sl, bool urgent)
 
 	lockdep_assert_held(&sl->lock);
 
-	if (urgent || sl->len > nfsync_transport_mtu(nd)) {
-		if (urgent)
-			nfsync_stats_inc(nd, PFSYNC_STAT_URGENT);
-		tasklet_schedule(&sl->task);
-	} else if (!timer_pending(&sl->timer)) {
-		mod_timer(&sl->timer, jiffies +
-			  msecs_to_jiffies(READ_ONCE(nd->cfg.flush_ms)));
+	if (urgent) {
+		nfsync_stats_inc(nd, PFSYNC_STAT_URGENT);
+		sl->due = true;
 	}
+	if (urgent || sl->len > nfsync_transport_mtu(nd))
+		tasklet_schedule(&sl->task);
+	else
+		slice_arm_timer(sl);
 }
 
 /*
@@ -497,12 +517,13 @@ static void take_states(struct nfsync_slice *sl, u8 q, size_t *room,
  * it can be queued again while the caller still serialises it.
  *
  * Context: softirq, no lock held.
- * Return: true if there is more than fitted.
+ * Return: true if there is more that is to leave now.
  */
 bool nfsync_queue_take(struct nfsync_slice *sl, size_t room,
 		       struct nfsync_batch *b)
 {
 	unsigned int used = 0;
+	size_t full = BASE_LEN + room;
 	bool more;
 	u8 q;
 
@@ -512,9 +533,13 @@ bool nfsync_queue_take(struct nfsync_slice *sl, size_t room,
 	for (q = NFSYNC_Q_NONE + 1; q < NFSYNC_Q_MAX; q++)
 		take_states(sl, q, &room, b, &used);
 	b->n_req = take_ids(sl, &sl->req, &room, b->req);
-	more = sl->len > BASE_LEN;
-	if (!more)
+	if (sl->len == BASE_LEN) {
+		sl->due = false;
 		timer_delete(&sl->timer);
+	} else if (!sl->due) {
+		slice_arm_timer(sl);
+	}
+	more = sl->len > (sl->due ? BASE_LEN : full);
 	spin_unlock_bh(&sl->lock);
 	return more;
 }
@@ -529,8 +554,7 @@ void nfsync_queue_retry(struct nfsync_slice *sl)
 {
 	spin_lock_bh(&sl->lock);
 	if (!sl->stopped)
-		mod_timer(&sl->timer, jiffies +
-			  msecs_to_jiffies(READ_ONCE(sl->nd->cfg.flush_ms)));
+		slice_arm_timer(sl);
 	spin_unlock_bh(&sl->lock);
 }
 
@@ -545,7 +569,7 @@ void nfsync_queue_kick_all(struct nfsync_dev *nd)
 	unsigned int i;
 
 	for (i = 0; i < nd->queue.n_slices; i++)
-		tasklet_schedule(&nd->queue.slice[i].task);
+		slice_kick(&nd->queue.slice[i]);
 }
 
 /**

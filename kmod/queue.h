@@ -51,6 +51,9 @@ struct nfsync_slice {
 	struct nfsync_idq ack;
 	struct nfsync_idq req;
 	bool stopped;
+	bool due;			/* all of it is to leave, not only what
+					 * fills packets
+					 */
 	struct nfsync_asked asked[1 << NFSYNC_ASKED_BITS];
 
 	struct nfsync_dev *nd;
