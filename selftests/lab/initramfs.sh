@@ -14,7 +14,7 @@ set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
 TOOLS="bash cat chmod cmp comm cp cut date dd dmesg dirname basename base64 df diff du env
-expr false find free grep head id kill ln ls mkdir mkfifo mktemp mount mv nproc od
+expr false find free grep gzip head id kill ln ls mkdir mkfifo mktemp mount mv nproc od
 paste pgrep pidof pkill printf ps readlink realpath rm rmdir sed seq sleep sort stat stty sync tac tail
 taskset tee timeout touch tr true umount uname uniq unshare nsenter wc which
 xargs setsid md5sum sha256sum kmod ip bridge tc ss nft conntrack conntrackd

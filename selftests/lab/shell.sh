@@ -28,7 +28,7 @@ cat <<TEXT
 Namespaces: cl=\$cl fw1=\$fw1 fw2=\$fw2 sv=\$sv
   in_ns \\\$fw2 conntrack -L       flow_cl -n 10      ping_cl
   ip -n \\\$fw2 -d -s link show nfsync0
-  fw_off \\\$fw1; move_gateway \\\$fw2
+  take_over \\\$fw2
 Kernel messages: dmesg. End: exit.
 TEXT
 EOF

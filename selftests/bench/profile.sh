@@ -1,0 +1,80 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# profile.sh [KERNEL [MODE [LOAD]]] - which functions the instructions go to
+#
+# Runs the same guest twice, the second time with twice the connections; the
+# difference is what a connection costs, function by function, exactly and
+# without boot and set-up. MODE as in cost.sh (nfsync), LOAD are options of
+# flow ("-c 16 -e": connections of six packets). Prints the functions of the
+# module, then the rest of the kernel by what MODE adds to "none".
+
+set -uo pipefail
+# shellcheck source=../lab/common.sh
+. "$(dirname "$0")/../lab/common.sh"
+
+KERNEL=${1:-6.12}
+MODE=${2:-nfsync}
+LOAD=${3:--c 16 -e}
+CONNS=${CONNS:-1000}
+BUILT=$TOP_DIR/build/$KERNEL/profile
+PLUGIN=$BUILT/insns.so
+mkdir -p "$BUILT"
+make -s -C "$TOP_DIR/selftests/bin" || exit 1
+${CC:-cc} -O2 -std=c11 -D_GNU_SOURCE -Wall -Wextra -shared -fPIC \
+	-o "$PLUGIN" "$TOP_DIR/selftests/bench/insns.c" || exit 1
+
+# count MODE TIMES: the blocks of one guest, and its symbols
+count()
+{
+	local name=$1.$2
+
+	QEMU_EXTRA="-plugin $PLUGIN,out=$BUILT/$name.blocks" ICOUNT=1 SMP=1 \
+		"$LAB_DIR/boot.sh" -t 3600 "$KERNEL" \
+		"NFSYNC_LOAD='$LOAD' NFSYNC_CONNS=$((CONNS * $2))" \
+		"/selftests/bench/cost.sh profile $1" > "$BUILT/$name.out" ||
+		die "the guest failed, see $BUILT/$name.out"
+	sed -n '/^begin-symbols$/,/^end-symbols$/p' "$BUILT/$name.out" |
+		sed '1d;$d' | base64 -d | gzip -d > "$BUILT/$name.symbols"
+}
+
+# functions MODE: "NAME INSTRUCTIONS" a connection, names of the module with
+# a mark
+functions()
+{
+	local one=$BUILT/$1.1 two=$BUILT/$1.2
+
+	{
+		awk '{ print $1, "S", $3 ($4 ? "@" : "") }' "$one.symbols"
+		awk '{ print $1, "-", $2 * $3 }' "$one.blocks"
+		awk '{ print $1, "+", $2 * $3 }' "$two.blocks"
+	} | awk '{ printf "%16s %s %s\n", $1, $2, $3 }' | tr ' ' 0 |
+	sed -E 's/^(.{16})0([S+-])0/\1 \2 /' | LC_ALL=C sort -k1,1 -k2,2r |
+	awk -v n="$CONNS" '
+	$2 == "S" { name = $3; next }
+	$1 < "ffff" { name = "user-space" }
+	{ sum[name] += $2 == "+" ? $3 : -$3 }
+	END {
+		for (f in sum)
+			if (sum[f] > n || sum[f] < -n)
+				printf "%s %.0f\n", f, sum[f] / n
+	}'
+}
+
+for mode in none "$MODE"; do
+	count "$mode" 1
+	count "$mode" 2
+	functions "$mode" | sort > "$BUILT/$mode.functions"
+done
+
+echo "Instructions a connection ($LOAD), Linux $KERNEL, $MODE"
+echo
+grep '@' "$BUILT/$MODE.functions" | sort -k2 -nr | awk '
+	{ sub("@", "", $1); printf "%10d  %s\n", $2, $1; sum += $2 }
+	END { printf "%10d  the module in all\n\n", sum }'
+echo "Added elsewhere:"
+join -a 1 -a 2 -e 0 -o 0,1.2,2.2 "$BUILT/none.functions" \
+	"$BUILT/$MODE.functions" | grep -v '@' |
+	awk '{ d = $3 - $2; sum += d; print d, $1 }
+	END { print sum, "everything-outside-the-module" }' | sort -nr |
+	awk '$1 >= 50 { printf "%10d  %s\n", $1, $2 }' | head -n 60
