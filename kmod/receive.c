@@ -370,7 +370,8 @@ static void receive(struct nfsync_dev *nd, struct sk_buff *skb)
 	}
 
 	nfsync_transport_tap_rx(nd, skb);
-	dev_sw_netstats_rx_add(nd->dev, skb->len);
+	/* with the IP header, as sent frames are counted */
+	dev_sw_netstats_rx_add(nd->dev, skb->len - skb_network_offset(skb));
 	if (skb_linearize(skb)) {
 		nfsync_stats_inc(nd, PFSYNC_STAT_RX_NOMEM);
 		return;
