@@ -118,6 +118,11 @@ apt_refresh()
 	chmod 700 "$d"
 	: >"$d/status"
 	apt_sources "$suite" >"$d/sources.list"
+	# Without lists (they are cleared in many images) apt names no source.
+	[ -s "$d/sources.list" ] || {
+		as_root apt-get update -q=2
+		apt_sources "$suite" >"$d/sources.list"
+	}
 	[ -s "$d/sources.list" ] ||
 		die "no Debian bookworm entry in this machine's apt sources"
 	apt_in "$suite" apt-get update
