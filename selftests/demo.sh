@@ -8,7 +8,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-BYTES=$((24 * 1024 * 1024))
+PIECE=$((4 * 1024 * 1024))
 RATE=32mbit
 BAD=0
 
@@ -101,20 +101,20 @@ flow_quietly()
 
 start_transfers()
 {
-	say "A transfer of $((BYTES >> 20)) MiB, a UDP dialogue and pings begin"
+	say "A transfer, $((PIECE >> 20)) MiB to a checksum, a UDP dialogue, pings begin"
 	in_ns "$cl" tc qdisc add dev lan root netem rate $RATE limit 10000
-	spawn "$cl" flow client "$SV4" "$FLOW_PORT" -U $BYTES -D 1000 -T 120 \
-		-S "$TMP/half" -M $((BYTES / 3))
+	spawn "$cl" flow client "$SV4" "$FLOW_PORT" -U $PIECE -D 1000 -r 0 \
+		-T 200 -S "$TMP/moves" -M $PIECE
 	TCP_PID=$PID
 	TCP_OUT=$OUT
-	spawn "$cl" flow client "$SV4" "$FLOW_PORT" -u -r 0 -w 20 -T 120 -p 40000
+	spawn "$cl" flow client "$SV4" "$FLOW_PORT" -u -r 0 -w 20 -T 200 -p 40000
 	UDP_PID=$PID
 	UDP_OUT=$OUT
 	spawn "$cl" ping -i 0.1 "$SV4"
 	PING_PID=$PID
 	PING_OUT=$OUT
-	wait_file "$TMP/half" 60 || give_up "the transfer does not move"
-	echo "   a third of it is through"
+	wait_file "$TMP/moves" 60 || give_up "the transfer does not move"
+	echo "   $((PIECE >> 20)) MiB are through"
 }
 
 show_standby()
@@ -130,6 +130,7 @@ pull_cables()
 
 	say "All cables of fw1 are pulled, fw2 takes the gateway's addresses"
 	INVALID=$(invalid_count "$fw2")
+	BEFORE=$(lan_bytes "$fw2")
 	before=$(timestamp_ms)
 	take_over "$fw2" || give_up "the gateway does not move"
 	after=$(timestamp_ms)
@@ -137,8 +138,25 @@ pull_cables()
 	echo "   fw1 is gone; the move took this machine $((after - before)) ms"
 }
 
+# lan_bytes NS: what came to it from the client
+lan_bytes()
+{
+	ip -n "$1" -j -s link show lan | jq '.[0].stats64.rx.bytes'
+}
+
+more_bytes()
+{
+	[ "$(lan_bytes "$1")" -ge "$2" ]
+}
+
+# The transfer never ends by itself, so that it is always under way when the
+# cables are pulled; here fw2 carries a piece, then it is told to come to an
+# end, which it only can if the same connection still works.
 finish()
 {
+	wait_for 60 more_bytes "$fw2" $((BEFORE + PIECE)) ||
+		echo "   fw2 does not carry the transfer"
+	kill -USR1 "$TCP_PID"
 	wait "$TCP_PID"
 	TCP_STATUS=$?
 	# told to end, it still wants the answer to its last question: from
