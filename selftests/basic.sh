@@ -15,18 +15,6 @@
 
 . "$(dirname "$0")/lib.sh"
 
-same_tables()
-{
-	ct_list "$fw1" > "$TMP/fw1.ct"
-	ct_list "$fw2" > "$TMP/fw2.ct"
-	diff "$TMP/fw1.ct" "$TMP/fw2.ct"
-}
-
-wait_same_tables()
-{
-	wait_for "$WAIT" same_tables
-}
-
 # held_flows WHAT FLOW...: open, compare the tables while all of it lives, close
 held_flows()
 {

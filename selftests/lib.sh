@@ -645,6 +645,19 @@ ct_list()
 	}' | sort
 }
 
+# Do fw1 and fw2 list the same entries? Prints where not.
+same_tables()
+{
+	ct_list "$fw1" > "$TMP/fw1.ct"
+	ct_list "$fw2" > "$TMP/fw2.ct"
+	diff "$TMP/fw1.ct" "$TMP/fw2.ct"
+}
+
+wait_same_tables()
+{
+	wait_for "$WAIT" same_tables
+}
+
 # ct_count NS [conntrack options]: entries, all of them without options
 ct_count()
 {
