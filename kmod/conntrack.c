@@ -181,12 +181,40 @@ u32 nfsync_conntrack_default_expire(struct net *net, u8 proto, u8 tcp_state,
 }
 
 /*
- * An offloaded entry's own timeout is far in the future and says nothing;
- * what its peers should assume is the protocol's.
+ * conntrack shortens the timeout of a connection with something outstanding:
+ * data not acknowledged, retransmissions, a window of 0.  That is over with
+ * the next ack, which alone is not worth telling: a peer that heard the short
+ * one would lose an idle connection.
+ */
+static bool tcp_outstanding(struct nf_conn *ct)
+{
+	const struct nf_tcp_net *tn = nf_tcp_pernet(nf_ct_net(ct));
+	const struct ip_ct_tcp *tcp = &ct->proto.tcp;
+
+	return ((tcp->seen[0].flags | tcp->seen[1].flags) &
+		IP_CT_TCP_FLAG_DATA_UNACKNOWLEDGED) ||
+	       tcp->retrans >= READ_ONCE(tn->tcp_max_retrans) ||
+	       !tcp->last_win;
+}
+
+static bool tcp_shortened(struct nf_conn *ct)
+{
+	const struct nf_tcp_net *tn = nf_tcp_pernet(nf_ct_net(ct));
+
+	return nf_ct_expires(ct) <=
+	       max(READ_ONCE(tn->timeouts[TCP_CONNTRACK_RETRANS]),
+		   READ_ONCE(tn->timeouts[TCP_CONNTRACK_UNACK])) &&
+	       tcp_outstanding(ct);
+}
+
+/*
+ * The time an entry has left, as its peers should assume it.  An offloaded
+ * entry's own is far in the future and says nothing.
  */
 static u32 picture_expire(struct nf_conn *ct, const struct nfsync_map_ct *pic)
 {
-	if (test_bit(IPS_OFFLOAD_BIT, &ct->status))
+	if (test_bit(IPS_OFFLOAD_BIT, &ct->status) ||
+	    (pic->proto == IPPROTO_TCP && tcp_shortened(ct)))
 		return nfsync_conntrack_default_expire(nf_ct_net(ct),
 						       pic->proto,
 						       pic->tcp_state,
