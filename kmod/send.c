@@ -256,27 +256,6 @@ static int lone_xmit(struct nfsync_dev *nd, struct sk_buff *skb,
 }
 
 /**
- * nfsync_send_clr() - tell the peers to drop every state of a creator
- * @nd: device
- * @creatorid: whose, host order
- *
- * Context: process.
- * Return: 0 or what kept it from leaving.
- */
-int nfsync_send_clr(struct nfsync_dev *nd, u32 creatorid)
-{
-	struct nfsync_msg_clr m = { .creatorid = creatorid };
-	struct sk_buff *skb;
-	u8 *p;
-
-	skb = lone_alloc(NFSYNC_ACT_CLR, NFSYNC_WIRE_CLR_LEN, GFP_KERNEL, &p);
-	if (!skb)
-		return -ENOMEM;
-	nfsync_wire_put_clr(p, &m);
-	return lone_xmit(nd, skb, PFSYNC_STAT_TX_CLR);
-}
-
-/**
  * nfsync_send_bus() - bound a bulk transfer
  * @nd: device
  * @status: NFSYNC_BUS_START or NFSYNC_BUS_END

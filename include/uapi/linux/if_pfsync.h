@@ -93,7 +93,6 @@ enum pfsync_verdict {
 	_(RX_TDB, "rx_tdb")		/* skipped by size */ \
 	_(RX_SKIPPED, "rx_skipped")	/* of actions or sizes not spoken here */ \
 	/* sent, by action */ \
-	_(TX_CLR, "tx_clr") \
 	_(TX_INS, "tx_ins") \
 	_(TX_INS_ACK, "tx_ins_ack") \
 	_(TX_UPD, "tx_upd") \
