@@ -489,7 +489,8 @@ static void take_states(struct nfsync_slice *sl, u8 q, size_t *room,
 			struct nfsync_batch *b, unsigned int *used)
 	__must_hold(&sl->lock)
 {
-	size_t len = marker_len(q);
+	bool full = q == NFSYNC_Q_INS || q == NFSYNC_Q_UPD;
+	size_t len = b->bare && full ? NFSYNC_WIRE_STATE6_LEN : marker_len(q);
 	struct nfsync_state *st;
 
 	if (!sl->n[q] || *room < NFSYNC_WIRE_SUBH_LEN + len)
@@ -528,6 +529,8 @@ bool nfsync_queue_take(struct nfsync_slice *sl, size_t room,
 	u8 q;
 
 	memset(b->n, 0, sizeof(b->n));
+	/* on the smallest MTUs a state has room, its trailer not (B-13) */
+	b->bare = room < NFSYNC_WIRE_SUBH_LEN + marker_len(NFSYNC_Q_INS);
 	spin_lock_bh(&sl->lock);
 	b->n_ack = take_ids(sl, &sl->ack, &room, b->ack);
 	for (q = NFSYNC_Q_NONE + 1; q < NFSYNC_Q_MAX; q++)

@@ -75,6 +75,7 @@ struct nfsync_batch {
 	unsigned int n[NFSYNC_Q_MAX];
 	struct nfsync_msg_id *ack, *req;
 	unsigned int n_ack, n_req;
+	bool bare;			/* states go without the trailer */
 };
 
 int nfsync_queue_init(struct nfsync_dev *nd);

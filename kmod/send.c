@@ -19,6 +19,9 @@
 /* States of one packet: what an MTU of 9000 holds of the smallest message */
 #define BATCH_CAP	(9000 / NFSYNC_WIRE_ID_LEN)
 
+/* The cache's blocks are no larger: an MTU beyond that is not filled */
+#define ROOM_MAX	PAGE_FRAG_CACHE_MAX_SIZE
+
 struct nfsync_send {
 	struct page_frag_cache frag;
 	struct nfsync_batch batch;
@@ -89,6 +92,9 @@ static u8 *put_state(struct nfsync_dev *nd, struct nfsync_send *s, u8 *p,
 		return p + nfsync_wire_put_id(p, st->id, st->creatorid);
 	default:
 		nfsync_conntrack_export(nd, st, &s->state);
+		if (s->batch.bare)
+			return p + nfsync_wire_put_state_bare(p, NFSYNC_WIRE_V6,
+							      &s->state);
 		return p + nfsync_wire_put_state(p, NFSYNC_WIRE_V6, &s->state);
 	}
 }
@@ -103,6 +109,16 @@ static const struct {
 	[NFSYNC_Q_UPD]	 = { NFSYNC_ACT_UPD, PFSYNC_STAT_TX_UPD },
 };
 
+static size_t put_subh(u8 *p, u8 q, const struct nfsync_batch *b)
+{
+	u8 action = region[q].action;
+
+	if (b->bare && (q == NFSYNC_Q_INS || q == NFSYNC_Q_UPD))
+		return nfsync_wire_put_subh_len(p, action, b->n[q],
+						NFSYNC_WIRE_STATE6_LEN);
+	return nfsync_wire_put_subh(p, NFSYNC_WIRE_V6, action, b->n[q]);
+}
+
 /* Writes the batch at @p and drops the queues' references; returns the end */
 static u8 *put_batch(struct nfsync_dev *nd, struct nfsync_send *s, u8 *p)
 {
@@ -115,8 +131,7 @@ static u8 *put_batch(struct nfsync_dev *nd, struct nfsync_send *s, u8 *p)
 	for (q = NFSYNC_Q_NONE + 1; q < NFSYNC_Q_MAX; q++) {
 		if (!b->n[q])
 			continue;
-		p += nfsync_wire_put_subh(p, NFSYNC_WIRE_V6, region[q].action,
-					  b->n[q]);
+		p += put_subh(p, q, b);
 		for (i = 0; i < b->n[q]; i++, used++) {
 			p = put_state(nd, s, p, b->st[used], q);
 			nfsync_state_put(b->st[used]);
@@ -164,8 +179,9 @@ static void frame_finish(struct sk_buff *skb, u8 *body, size_t len, size_t room)
  */
 static bool send_one(struct nfsync_dev *nd, struct nfsync_slice *sl)
 {
-	size_t room = nfsync_transport_mtu(nd) - sizeof(struct iphdr) -
-		      NFSYNC_WIRE_HDR_LEN;
+	size_t room = min_t(size_t, nfsync_transport_mtu(nd) -
+				    sizeof(struct iphdr) - NFSYNC_WIRE_HDR_LEN,
+			    ROOM_MAX);
 	struct nfsync_send *s = sl->send;
 	struct sk_buff *skb;
 	bool more;

@@ -486,16 +486,37 @@ enum nfsync_wire_err nfsync_wire_get_state(const struct nfsync_wire_section *s,
 size_t nfsync_wire_put_state(u8 *p, u8 version,
 			     const struct nfsync_msg_state *m)
 {
+	size_t len = nfsync_wire_put_state_bare(p, version, m);
+
+	if (!len)
+		return 0;
+	memset(p + len, 0, NFSYNC_WIRE_EXT_LEN);
+	if (m->has_ext)
+		put_ext((void *)(p + len), &m->ext);
+	return STATE6_SENT_LEN;
+}
+
+/**
+ * nfsync_wire_put_state_bare() - encode a full state without the trailer
+ * @p: room for NFSYNC_WIRE_STATE6_LEN bytes, any alignment
+ * @version: header version of the frame
+ * @m: as for nfsync_wire_put_state()
+ *
+ * For links that have no room for more.
+ *
+ * Return: bytes written; 0 when @version is not spoken.
+ */
+size_t nfsync_wire_put_state_bare(u8 *p, u8 version,
+				  const struct nfsync_msg_state *m)
+{
 	struct nfsync_wire_state6 *w = (void *)p;
 
 	if (version != NFSYNC_WIRE_V6)
 		return 0;
-	memset(p, 0, STATE6_SENT_LEN);
+	memset(w, 0, sizeof(*w));
 	put_state6_core(w, m);
 	put_state6_rest(w, m);
-	if (m->has_ext)
-		put_ext((void *)(w + 1), &m->ext);
-	return STATE6_SENT_LEN;
+	return sizeof(*w);
 }
 
 /**
@@ -736,10 +757,25 @@ size_t nfsync_wire_put_hdr(u8 *p, u8 version, size_t len)
  */
 size_t nfsync_wire_put_subh(u8 *p, u8 version, u8 action, u16 count)
 {
+	return nfsync_wire_put_subh_len(p, action, count,
+					nfsync_wire_msg_len(version, action));
+}
+
+/**
+ * nfsync_wire_put_subh_len() - encode the header of a section of any stride
+ * @p: room for NFSYNC_WIRE_SUBH_LEN bytes, any alignment
+ * @action: enum nfsync_action
+ * @count: messages that follow, never 0
+ * @len: bytes of each, a multiple of four
+ *
+ * Return: bytes written.
+ */
+size_t nfsync_wire_put_subh_len(u8 *p, u8 action, u16 count, size_t len)
+{
 	struct nfsync_wire_subh *w = (void *)p;
 
 	w->action = action;
-	w->words = nfsync_wire_msg_len(version, action) / 4;
+	w->words = len / 4;
 	w->count = cpu_to_be16(count);
 	return sizeof(*w);
 }

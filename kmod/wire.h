@@ -265,8 +265,11 @@ enum nfsync_wire_err nfsync_wire_get_tdb(const u8 *p,
 /* Encoders: write every byte of the message, return its length */
 size_t nfsync_wire_put_hdr(u8 *p, u8 version, size_t len);
 size_t nfsync_wire_put_subh(u8 *p, u8 version, u8 action, u16 count);
+size_t nfsync_wire_put_subh_len(u8 *p, u8 action, u16 count, size_t len);
 size_t nfsync_wire_put_state(u8 *p, u8 version,
 			     const struct nfsync_msg_state *m);
+size_t nfsync_wire_put_state_bare(u8 *p, u8 version,
+				  const struct nfsync_msg_state *m);
 size_t nfsync_wire_put_upd_c(u8 *p, const struct nfsync_msg_upd_c *m);
 size_t nfsync_wire_put_id(u8 *p, u64 id, u32 creatorid);
 size_t nfsync_wire_put_clr(u8 *p, const struct nfsync_msg_clr *m);

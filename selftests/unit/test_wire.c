@@ -565,6 +565,7 @@ static void every_byte_written(void)
 	struct nfsync_msg_state m = state4;
 
 	EXPECT_ALL_WRITTEN(20, nfsync_wire_put_hdr, 6, 20);
+	EXPECT_ALL_WRITTEN(4, nfsync_wire_put_subh_len, NFSYNC_ACT_INS, 1, 264);
 	EXPECT_ALL_WRITTEN(4, nfsync_wire_put_subh, 6, NFSYNC_ACT_INS, 1);
 	EXPECT_ALL_WRITTEN(84, nfsync_wire_put_upd_c, &upd_c);
 	EXPECT_ALL_WRITTEN(12, nfsync_wire_put_id, 1, 2);
@@ -573,6 +574,7 @@ static void every_byte_written(void)
 	EXPECT_ALL_WRITTEN(52, nfsync_wire_put_tdb, &tdb);
 	tdb.af = NFSYNC_AF_INET6;
 	EXPECT_ALL_WRITTEN(52, nfsync_wire_put_tdb, &tdb);
+	EXPECT_ALL_WRITTEN(264, nfsync_wire_put_state_bare, 6, &m);
 	EXPECT_ALL_WRITTEN(288, nfsync_wire_put_state, 6, &m);
 	m.has_ext = true;
 	EXPECT_ALL_WRITTEN(288, nfsync_wire_put_state, 6, &m);
