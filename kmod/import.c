@@ -422,8 +422,9 @@ static void update_rest(struct nfsync_dev *nd, struct nfsync_state *st,
  * @ext: the Linux trailer or NULL
  * @expire: seconds left, 0 = not told: conntrack's own for that state
  *
- * Each direction is judged alone (merge.c) and a refused one is not touched.
- * Who sent a stale one is answered with our view, once in a flush interval.
+ * What conntrack can't hold is refused whole, as in an insert.  Each direction
+ * is judged alone (merge.c) and a refused one is not touched.  Who sent a
+ * stale one is answered with our view, once in a flush interval.
  *
  * Context: softirq, RCU read side, no lock held.
  */
@@ -434,6 +435,11 @@ void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
 	struct nf_conn *ct = st->ct;
 	unsigned int take;
 	u8 before, after;
+
+	if (nf_ct_protonum(ct) == IPPROTO_TCP && nfsync_map_peers_check(peer)) {
+		nfsync_stats_inc(nd, PFSYNC_STAT_IMP_UNSUPP);
+		return;
+	}
 
 	spin_lock_bh(&ct->lock);
 	before = st->told_state;

@@ -364,14 +364,24 @@ static bool proto_good(u8 proto, u8 af)
 	}
 }
 
-static enum nfsync_map_err import_check_tcp(const struct nfsync_msg_state *m)
+/**
+ * nfsync_map_peers_check - can conntrack hold these sides of a TCP connection?
+ * @peer: both sides as received
+ *
+ * Not while a proxy opens it, and not with sequence numbers that one node
+ * modulates: neither has a place in an entry.
+ *
+ * Context: any, pure.
+ * Return: NFSYNC_MAP_OK, NFSYNC_MAP_PROXY or NFSYNC_MAP_SEQDIFF.
+ */
+enum nfsync_map_err nfsync_map_peers_check(const struct nfsync_msg_peer peer[2])
 {
 	int i;
 
 	for (i = NFSYNC_SRC; i <= NFSYNC_DST; i++) {
-		if (m->peer[i].level >= NFSYNC_TCPS_PROXY_SRC)
+		if (peer[i].level >= NFSYNC_TCPS_PROXY_SRC)
 			return NFSYNC_MAP_PROXY;
-		if (m->peer[i].seqdiff)
+		if (peer[i].seqdiff)
 			return NFSYNC_MAP_SEQDIFF;
 	}
 	return NFSYNC_MAP_OK;
@@ -388,7 +398,7 @@ static enum nfsync_map_err import_check(const struct nfsync_msg_state *m)
 	if (!proto_good(m->proto, key_af(m, NFSYNC_KEY_WIRE)))
 		return NFSYNC_MAP_PROTO;
 	if (m->proto == MAP_PROTO_TCP)
-		return import_check_tcp(m);
+		return nfsync_map_peers_check(m->peer);
 	return NFSYNC_MAP_OK;
 }
 

@@ -95,6 +95,8 @@ void nfsync_map_export_peers(const struct nfsync_map_ct *ct,
 			     struct nfsync_msg_peer peer[2], u8 *timeout);
 enum nfsync_map_err nfsync_map_import(const struct nfsync_msg_state *m,
 				      struct nfsync_map_ct *ct);
+enum nfsync_map_err
+nfsync_map_peers_check(const struct nfsync_msg_peer peer[2]);
 void nfsync_map_import_peer(const struct nfsync_msg_peer *p,
 			    const struct nfsync_msg_ext *ext, int side,
 			    bool both_scaled, struct nfsync_map_seen *seen);
