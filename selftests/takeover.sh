@@ -1,0 +1,241 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# fw1 is removed under load, fw2 goes on with every connection, fw1 returns
+# and goes on with all of them again. Nothing is lost and nothing invalid,
+# while the rules and conntrack are as strict as they can be; and what is
+# forged stays out.
+#
+#                  .1 lan +-----+ wan .1
+#                +--------+ fw1 +--------+      all traffic, nfsync0;
+#   +----+  +----+----+   +--+--+   +----+----+  +----+     then removed
+#   | cl +--+ bridge  |      | sync | bridge  +--+ sv |
+#   +----+  | swlan   |      |      |  swwan  |  +----+
+#    .2     +----+----+   +--+--+   +----+----+    .2
+#                +--------+ fw2 +--------+      nfsync0; then all traffic
+#                  .3 lan +-----+ wan .3
+#
+# On both: nf_conntrack_tcp_be_liberal=0, tcp_loose=0, ct state invalid drop,
+# and new connections only by a SYN from lan.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+N=50			# of each of four kinds: 200 connections
+CLIENTS=()
+PORT=30100
+end0=0 max0=0 win0=0 end1=0 win1=0	# of watched_idle
+
+# clients WHAT ADDRESS OPTIONS...: N connections in the background
+clients()
+{
+	local what=$1 to=$2
+	shift 2
+
+	spawn "$cl" flow client "$to" "$FLOW_PORT" -n "$N" \
+		-T $((200 * NFSYNC_SLOW)) -S "$TMP/$what" "$@"
+	CLIENTS+=("$PID")
+}
+
+# bad_packets NS: what conntrack or the rules called invalid or unwanted
+bad_packets()
+{
+	echo "$(invalid_count "$1") $(refused_count "$1")" \
+		"$(ct_stat "$1" invalid)"
+}
+
+# wait_traffic NS N: until N more packets came to it from cl
+wait_traffic()
+{
+	local now
+
+	now=$(lan_packets "$1")
+	wait_for $((WAIT * 2)) lan_beyond "$1" $((now + $2))
+}
+
+lan_packets()
+{
+	in_ns "$1" cat /proc/net/dev | mawk '$1 == "lan:" { print $3 }'
+}
+
+lan_beyond()
+{
+	local now
+
+	now=$(lan_packets "$1")
+	echo "$now packets from lan in $1, wanted $2"
+	[ "$now" -ge "$2" ]
+}
+
+test_200_connections()
+{
+	local what
+
+	clients busy4 "$SV4" -r 0 -U 20000 -D 20000
+	clients busy6 "$SV6" -r 0 -U 20000 -D 20000
+	clients idle4 "$SV4" -H
+	clients idle6 "$SV6" -H
+	for what in busy4 busy6 idle4 idle6; do
+		check "$what" wait_file "$TMP/$what" $((WAIT * 3))
+	done
+	check "on fw2" wait_states "$fw2" $((4 * N))
+	expect_same "invalid on fw1" "$(bad_packets "$fw1")" "0 0 0"
+	expect_same "invalid on fw2" "$(bad_packets "$fw2")" "0 0 0"
+}
+
+test_fw2_takes_over()
+{
+	fw_off "$fw1"
+	check "gateway moves" move_gateway "$fw2"
+	check "traffic by fw2" wait_traffic "$fw2" 3000
+	check "new connections by fw2" flow_cl -n 3
+	check "new connections by fw2, ipv6" flow_cl6 -n 3
+	expect_same "invalid on fw2" "$(bad_packets "$fw2")" "0 0 0"
+	expect_same "invalid on fw1" "$(bad_packets "$fw1")" "0 0 0"
+}
+
+test_fw1_takes_back()
+{
+	fw_on "$fw1"
+	check "fw1 in sync" wait_running "$fw1"
+	check "gateway returns" move_gateway "$fw1"
+	check "traffic by fw1" wait_traffic "$fw1" 3000
+	check "new connections by fw1" flow_cl -n 3
+	expect_same "invalid on fw1" "$(bad_packets "$fw1")" "0 0 0"
+	expect_same "invalid on fw2" "$(bad_packets "$fw2")" "0 0 0"
+}
+
+test_every_connection_ends_well()
+{
+	local pid
+
+	kill -USR1 "${CLIENTS[@]}"
+	for pid in "${CLIENTS[@]}"; do
+		check "connections of $pid" wait "$pid"
+	done
+	CLIENTS=()
+	expect_same "invalid on fw1" "$(bad_packets "$fw1")" "0 0 0"
+	expect_same "invalid on fw2" "$(bad_packets "$fw2")" "0 0 0"
+}
+
+# watched_idle PORT: a connection that moved some and is idle now,
+# with its true numbers in end0, max0, win0, end1, ...; CLIENT holds it
+watched_idle()
+{
+	local port=$1 watch out name
+
+	rm -f "$TMP/watch" "$TMP/up"
+	spawn "$cl" winwatch -S "$TMP/watch" "$fw1" "$fw2" "$port"
+	watch=$PID out=$OUT
+	check "winwatch" wait_file "$TMP/watch"
+	spawn "$cl" flow client "$SV4" "$FLOW_PORT" -p "$port" -H \
+		-U 30000 -D 30000 -S "$TMP/up"
+	CLIENT=$PID
+	check "connection" wait_file "$TMP/up"
+	check "quiet" wait_quiet "$fw1"
+	kill -USR1 "$watch"
+	check "winwatch ends well" wait "$watch"
+	# a mark has everything told, so that what fw2 knows is exact
+	in_ns "$fw1" conntrack -U -s "$CL4" -m "$port" > "$TMP/mark" 2>&1
+	check "told" wait_for "$WAIT" is_marked "$port"
+	for name in end0 max0 win0 end1 win1; do
+		printf -v "$name" '%s' "$(sed -n "s/^$name=//p" "$out")"
+	done
+}
+
+is_marked()
+{
+	ct_list "$fw2" --mark "$1" | grep "sport=$1"
+}
+
+# forge PORT SEQ ACK: by cl, one byte; is it invalid on fw2?
+forge()
+{
+	local before after
+
+	before=$(invalid_count "$fw2")
+	after=$(lan_packets "$fw2")
+	in_ns "$cl" segment -S $(($2 % 4294967296)) -A $(($3 % 4294967296)) \
+		-l 1 "$CL4" "$1" "$SV4" "$FLOW_PORT" > "$TMP/forged" ||
+		fail "segment"
+	check "segment arrives" wait_for "$WAIT" lan_beyond "$fw2" \
+		$((after + 1))
+	[ "$(invalid_count "$fw2")" -gt "$before" ]
+}
+
+# forged WHAT PORT HOW SEQ ACK: HOW is invalid or accepted. fw2 has seen no
+# packet of the connection, then it sees this one.
+forged()
+{
+	local what=$1 how=invalid
+	forge "$2" "$4" "$5" || how=accepted
+	expect_same "$what" "$how" "$3"
+}
+
+# prepare MODE: window of fw2; an idle connection at $PORT, then by fw2
+prepare()
+{
+	check "gateway is fw1" move_gateway "$fw1"
+	ip -n "$fw2" link set "$DEV" type pfsync window "$1"
+	PORT=$((PORT + 1))
+	watched_idle $PORT
+	check "gateway is fw2" move_gateway "$fw2"
+}
+
+finish()
+{
+	kill "$CLIENT"
+	wait "$CLIENT" 2> "$TMP/killed" || :
+}
+
+test_forged_segments_bounded()
+{
+	prepare bounded
+	forged "data 4 windows too far" "$PORT" invalid \
+		$((max0 + win1 * 4)) "$end1"
+	forged "ack of a window of data never sent" "$PORT" invalid \
+		"$end0" $((end1 + win0))
+	forged "ack within the slack" "$PORT" accepted \
+		"$end0" $((end1 + win0 / 4))
+	finish
+	prepare bounded
+	forged "data within the slack" "$PORT" accepted \
+		$((max0 + win1 * 3 / 2)) "$end1"
+	finish
+	prepare bounded
+	forged "what continues the connection" "$PORT" accepted \
+		"$end0" "$end1"
+	finish
+}
+
+test_forged_segments_strict()
+{
+	prepare strict
+	forged "data 1.5 windows too far" "$PORT" invalid \
+		$((max0 + win1 * 3 / 2)) "$end1"
+	forged "ack within a slack that is not there" "$PORT" invalid \
+		"$end0" $((end1 + win0 / 4))
+	forged "what continues the connection" "$PORT" accepted \
+		"$end0" "$end1"
+	finish
+}
+
+test_forged_segments_liberal()
+{
+	prepare liberal
+	forged "data 4 windows too far" "$PORT" accepted \
+		$((max0 + win1 * 4)) "$end1"
+	forged "ack of a window of data never sent" "$PORT" accepted \
+		"$end0" $((end1 + win0))
+	finish
+	ip -n "$fw2" link set "$DEV" type pfsync window bounded
+	check "gateway is fw1" move_gateway "$fw1"
+}
+
+need_nfsync
+need_plugin
+topo_up || skip_all "the topology cannot be set up here"
+nfsync_pair || skip_all "nfsync does not come up"
+run_tests test_200_connections test_fw2_takes_over test_fw1_takes_back \
+	test_every_connection_ends_well test_forged_segments_bounded \
+	test_forged_segments_strict test_forged_segments_liberal
