@@ -58,7 +58,7 @@ static void link_update(struct nfsync_dev *nd)
 	if (link == nd->link)
 		return;
 
-	nd->link = link;
+	WRITE_ONCE(nd->link, link);
 	if (link)
 		nfsync_bulk_request(nd);
 	else if (nd->up)
@@ -68,7 +68,7 @@ static void link_update(struct nfsync_dev *nd)
 /* Another link in place of the old one: whatever it is, it is news */
 static void link_renew(struct nfsync_dev *nd)
 {
-	nd->link = !(nd->up && nfsync_transport_usable(nd));
+	WRITE_ONCE(nd->link, !(nd->up && nfsync_transport_usable(nd)));
 	link_update(nd);
 }
 
@@ -206,7 +206,7 @@ static void no_autoconf(struct net_device *dev)
 static void quiesce(struct nfsync_dev *nd)
 {
 	WRITE_ONCE(nd->up, false);
-	nd->link = false;
+	WRITE_ONCE(nd->link, false);
 	nfsync_hooks_stop(nd);
 	/* whoever saw the device up is through: works and tasklets that are
 	 * scheduled by now are the last ones, and what follows waits for them
@@ -246,7 +246,7 @@ static int ndo_open(struct net_device *dev)
 		return err;
 	}
 
-	nd->link = nfsync_transport_usable(nd);
+	WRITE_ONCE(nd->link, nfsync_transport_usable(nd));
 	nfsync_bulk_start(nd);
 	return 0;
 }

@@ -35,7 +35,7 @@ struct nfsync_dev {
 	struct net *net;
 	struct nfsync_config cfg;
 	bool up;			/* between ndo_open and ndo_stop */
-	bool link;			/* the sync link works; RTNL */
+	bool link;			/* the sync link works; RTNL writes */
 
 	struct nfsync_state_table table;
 	struct nfsync_queue queue;
@@ -58,11 +58,10 @@ int nfsync_device_configure(struct nfsync_dev *nd,
 int nfsync_device_register(void);
 void nfsync_device_unregister(void);
 
-/* true when frames can leave: up, and the syncdev is there */
+/* true when frames can leave: up, and the sync link works */
 static inline bool nfsync_device_ready(const struct nfsync_dev *nd)
 {
-	return READ_ONCE(nd->up) &&
-	       rcu_access_pointer(nd->transport.syncdev);
+	return READ_ONCE(nd->up) && READ_ONCE(nd->link);
 }
 
 #endif /* _NFSYNC_DEVICE_H */

@@ -222,8 +222,7 @@ static bool slice_closed(const struct nfsync_slice *sl)
 {
 	lockdep_assert_held(&sl->lock);
 
-	return sl->stopped ||
-	       !rcu_access_pointer(sl->nd->transport.syncdev);
+	return sl->stopped || !nfsync_device_ready(sl->nd);
 }
 
 static struct nfsync_slice *slice_of(const struct nfsync_dev *nd,
