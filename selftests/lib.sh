@@ -407,7 +407,12 @@ topo_up()
 	local mtu=1500 server=1 rules=strict ns
 
 	[ $# -eq 0 ] || local "$@"
-	modprobe -a nf_conntrack nf_tables veth bridge || return 1
+	# whether they came as modules or were built in is all the same
+	modprobe -aq nf_conntrack nf_tables veth bridge 2> /dev/null
+	if [ ! -e /proc/sys/net/netfilter/nf_conntrack_max ]; then
+		echo "# this kernel has no conntrack"
+		return 1
+	fi
 	name_namespaces
 	{
 		# defaults only concern interfaces that come after them
