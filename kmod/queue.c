@@ -432,6 +432,8 @@ void nfsync_queue_ack(struct nfsync_dev *nd, u64 id, u32 creatorid)
 	spin_lock_bh(&sl->lock);
 	if (idq_add(sl, &sl->ack, id, creatorid))
 		slice_arm(sl, true);
+	else
+		nfsync_stats_inc(nd, PFSYNC_STAT_ACK_LIMITED);
 	spin_unlock_bh(&sl->lock);
 }
 
@@ -617,6 +619,7 @@ void nfsync_queue_drop(struct nfsync_slice *sl)
 			continue;
 		}
 		slice_unlink(sl, st);
+		nfsync_stats_inc(sl->nd, PFSYNC_STAT_QUEUE_DROPPED);
 		/* the last put runs the entry's destructor: not under a lock */
 		spin_unlock_bh(&sl->lock);
 		nfsync_state_put(st);

@@ -207,7 +207,7 @@ static void clr_queue(struct nfsync_dev *nd, u32 creatorid)
 		c->n = max(c->n, i + 1);
 		schedule_work(&c->work);
 	} else {
-		nfsync_stats_inc(nd, PFSYNC_STAT_BADSTATE);
+		nfsync_stats_inc(nd, PFSYNC_STAT_CLR_LIMITED);
 	}
 	spin_unlock_bh(&c->lock);
 }

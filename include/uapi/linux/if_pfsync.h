@@ -127,6 +127,9 @@ enum pfsync_verdict {
 	_(SLOT_REPAIR, "slot_repair")	/* event slot was overwritten */ \
 	_(URGENT, "urgent")		/* flushes at the end of a batch */ \
 	_(TIMEOUTS, "timeouts")		/* flushes by the timer */ \
+	_(ACK_LIMITED, "ack_limited")	/* INS_ACK not sent, too many owed */ \
+	_(CLR_LIMITED, "clr_limited")	/* CLR ignored, too many at work */ \
+	_(QUEUE_DROPPED, "queue_dropped")	/* forgotten when the link went */ \
 	/* reasons added later go here: the order above is ABI */
 
 enum pfsync_stat {
