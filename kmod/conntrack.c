@@ -340,6 +340,7 @@ void nfsync_conntrack_export(struct nfsync_dev *nd, struct nfsync_state *st,
 	nfsync_conntrack_raise_levels(st, ct, m->peer);
 	record_told(st, ct, &pic);
 	WRITE_ONCE(st->told_mark, pic.mark);
+	assign_bit(NFSYNC_ST_FROZEN, &st->flags, pic.no_windows);
 	spin_unlock_bh(&ct->lock);
 
 	m->id = st->id;

@@ -110,14 +110,18 @@ static enum news tcp_news(const struct nfsync_state *st,
 static enum news news_of(const struct nfsync_state *st,
 			 const struct nf_conn *ct)
 {
+	bool offloaded = test_bit(IPS_OFFLOAD_BIT, &ct->status);
+
 	if (unlikely(nfsync_conntrack_mark(ct) !=
 		     READ_ONCE(st->told_mark)))
+		return NEWS_FULL;
+	/* its windows stand still from now on: nobody may rely on them */
+	if (unlikely(offloaded && !test_bit(NFSYNC_ST_FROZEN, &st->flags)))
 		return NEWS_FULL;
 	if (unlikely((s32)((u32)jiffies - READ_ONCE(st->refresh_at)) >= 0) ||
 	    nfsync_conntrack_status(ct) != READ_ONCE(st->told_status))
 		return NEWS_SOME;
-	if (nf_ct_protonum(ct) == IPPROTO_TCP &&
-	    !test_bit(IPS_OFFLOAD_BIT, &ct->status))
+	if (nf_ct_protonum(ct) == IPPROTO_TCP && !offloaded)
 		return tcp_news(st, ct);
 	return NEWS_NONE;
 }

@@ -43,6 +43,7 @@ enum {
 	NFSYNC_ST_LOCAL,	/* own packets moved it since a peer spoke */
 	NFSYNC_ST_SLACK,	/* entry has told numbers plus slack: original */
 	NFSYNC_ST_SLACK_REPLY,	/* the same, reply direction */
+	NFSYNC_ST_FROZEN,	/* told that its windows mean nothing */
 };
 
 struct nfsync_state {
