@@ -38,7 +38,7 @@ $1 == "bench" {
 	if (!(key in high) || $4 > high[key])
 		high[key] = $4
 }
-function cell(mode, what,   key, base) {
+function cell(mode, what,   key) {
 	key = mode "," what
 	if (!(key in low))
 		return "-"
@@ -54,7 +54,7 @@ function added(mode, what,   key, base) {
 function ratio(what,   mine, theirs) {
 	mine = low["nfsync," what] - low["none," what]
 	theirs = low["conntrackd," what] - low["none," what]
-	if (mine <= 0 || !(("conntrackd," what) in low))
+	if (mine <= 0 || theirs <= 0 || !(("conntrackd," what) in low))
 		return ""
 	return sprintf("conntrackd adds %.1f times as much", theirs / mine)
 }
