@@ -81,6 +81,8 @@ test_windows_at_rest()
 		kill -USR1 "$flow"
 		check "connection ends well" wait "$flow"
 		echo "# $(tr '\n' ' ' < "$WATCHED")"
+		expect "messages that told more than was true" \
+			"$(seen ahead)" eq 0
 		expect "lag from cl" "$(seen rest0)" le 260
 		expect "lag from sv" "$(seen rest1)" le 260
 	done

@@ -40,8 +40,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define PFSYNC 240
@@ -59,7 +59,14 @@
 #define LEVEL_CLOSING 7
 #define SLACK_END 750		/* 3/4, and 3/4 + 2.5 windows */
 #define SLACK_MAX 3250
-#define BUFFER (64 << 20)
+#define FRAME 4096
+#define FRAMES 4096
+
+struct tap {
+	int fd;
+	uint8_t *ring;
+	unsigned int next;
+};
 
 struct event {
 	uint64_t ns;
@@ -70,6 +77,7 @@ struct event {
 	int8_t scale;		/* offered in a SYN, -1: none */
 	uint32_t end;
 	uint32_t ack;
+	uint32_t sack;		/* the furthest right edge, or ack */
 	uint32_t win;		/* as in the header */
 	/* a message, by direction */
 	uint32_t told_end[2];
@@ -114,23 +122,31 @@ static struct event *event_new(uint64_t ns)
 	return &events[n_events++];
 }
 
-/* The window scale option of a SYN, or -1 */
-static int syn_scale(const struct tcphdr *th, const uint8_t *end)
+/* What conntrack reads of the options: window scale and SACK */
+static void read_options(struct event *e, const struct tcphdr *th,
+			 const uint8_t *end)
 {
 	const uint8_t *p = (const uint8_t *)(th + 1);
+	uint32_t right;
 
-	while (p + 2 < end && *p != 0) {
+	if (p + th->doff * 4 - sizeof(*th) < end)
+		end = p + th->doff * 4 - sizeof(*th);
+	while (p + 2 <= end && *p != 0) {
 		if (*p == 1) {
 			p++;
 			continue;
 		}
-		if (*p == 3)
-			return p[2];
-		if (p[1] < 2)
+		if (p[1] < 2 || p + p[1] > end)
 			break;
+		if (*p == 3 && th->syn)
+			e->scale = p[2];
+		for (int i = 2; *p == 5 && i + 8 <= p[1]; i += 8) {
+			right = get32(p + i + 4);
+			if ((int32_t)(right - e->sack) > 0)
+				e->sack = right;
+		}
 		p += p[1];
 	}
-	return -1;
 }
 
 /* The TCP header and the length of all from there on, or NULL */
@@ -174,7 +190,9 @@ static void on_packet(const uint8_t *p, size_t n, uint64_t ns)
 	e->end = ntohl(th->seq) + len - th->doff * 4 + th->syn + th->fin;
 	e->ack = ntohl(th->ack_seq);
 	e->win = ntohs(th->window);
-	e->scale = th->syn ? syn_scale(th, p + n) : -1;
+	e->sack = e->ack;
+	e->scale = -1;
+	read_options(e, th, p + n);
 }
 
 static void on_message(const uint8_t *peers, const uint8_t *exact_win,
@@ -236,67 +254,70 @@ static void on_frame(const uint8_t *p, size_t n, uint64_t ns)
 	}
 }
 
-static int open_tap(const char *ns, const char *dev)
+static void enter(const char *ns)
 {
-	struct sockaddr_ll at = {
-		.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL),
-	};
-	int on = 1, size = BUFFER, fd;
 	char path[256];
+	int fd;
 
 	snprintf(path, sizeof(path), "/run/netns/%s", ns);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || setns(fd, CLONE_NEWNET))
 		err(1, "namespace %s", ns);
 	close(fd);
-	fd = socket(AF_PACKET, SOCK_DGRAM, 0);
-	if (fd < 0)
-		err(1, "socket");
+}
+
+/*
+ * A ring, because its frames are stamped with no more than a look at the
+ * clock. SO_TIMESTAMPNS patches the running kernel's code, which emulated
+ * processors do not all survive.
+ */
+static void open_tap(struct tap *t, const char *ns, const char *dev)
+{
+	struct tpacket_req req = {
+		.tp_block_size = FRAME * 256, .tp_block_nr = FRAMES / 256,
+		.tp_frame_size = FRAME, .tp_frame_nr = FRAMES,
+	};
+	struct sockaddr_ll at = {
+		.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL),
+	};
+	int on = 1, version = TPACKET_V2;
+
+	enter(ns);
+	t->fd = socket(AF_PACKET, SOCK_DGRAM, 0);
 	at.sll_ifindex = if_nametoindex(dev);
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
-	if (!at.sll_ifindex ||
-	    setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on)) ||
-	    setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on)) ||
-	    bind(fd, (struct sockaddr *)&at, sizeof(at)))
+	if (t->fd < 0 || !at.sll_ifindex ||
+	    setsockopt(t->fd, SOL_PACKET, PACKET_VERSION, &version,
+		       sizeof(version)) ||
+	    setsockopt(t->fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on,
+		       sizeof(on)) ||
+	    setsockopt(t->fd, SOL_PACKET, PACKET_RX_RING, &req, sizeof(req)))
 		err(1, "%s in %s", dev, ns);
-	return fd;
+	t->ring = mmap(NULL, (size_t)FRAME * FRAMES, PROT_READ | PROT_WRITE,
+		       MAP_SHARED, t->fd, 0);
+	if (t->ring == MAP_FAILED ||
+	    bind(t->fd, (struct sockaddr *)&at, sizeof(at)))
+		err(1, "%s in %s", dev, ns);
 }
 
-static uint64_t stamp_of(struct msghdr *mh)
+/* Everything that waits there */
+static void take(struct tap *t, bool sync)
 {
-	struct cmsghdr *c;
-	struct timespec ts;
-
-	for (c = CMSG_FIRSTHDR(mh); c; c = CMSG_NXTHDR(mh, c))
-		if (c->cmsg_level == SOL_SOCKET &&
-		    c->cmsg_type == SO_TIMESTAMPNS) {
-			memcpy(&ts, CMSG_DATA(c), sizeof(ts));
-			return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-		}
-	errx(1, "no time stamp");
-}
-
-/* Everything that waits at @fd */
-static void take(int fd, bool sync)
-{
-	static uint8_t buf[65536];
-	uint8_t control[128];
-	struct iovec iov = { buf, sizeof(buf) };
-	struct msghdr mh;
-	ssize_t n;
-
 	for (;;) {
-		mh = (struct msghdr){
-			.msg_iov = &iov, .msg_iovlen = 1,
-			.msg_control = control, .msg_controllen = sizeof(control),
-		};
-		n = recvmsg(fd, &mh, MSG_DONTWAIT);
-		if (n < 0)
+		struct tpacket2_hdr *h = (void *)(t->ring + t->next * FRAME);
+		uint8_t *p = (uint8_t *)h + h->tp_net;
+		uint64_t ns;
+
+		if (!(__atomic_load_n(&h->tp_status, __ATOMIC_ACQUIRE) &
+		      TP_STATUS_USER))
 			return;
+		ns = h->tp_sec * 1000000000ULL + h->tp_nsec;
 		if (sync)
-			on_frame(buf, n, stamp_of(&mh));
+			on_frame(p, h->tp_snaplen, ns);
 		else
-			on_packet(buf, n, stamp_of(&mh));
+			on_packet(p, h->tp_snaplen, ns);
+		__atomic_store_n(&h->tp_status, TP_STATUS_KERNEL,
+				 __ATOMIC_RELEASE);
+		t->next = (t->next + 1) % FRAMES;
 	}
 }
 
@@ -366,7 +387,7 @@ static void replay_packet(struct truth *t, struct result *r,
 	later(&t->end[d], &t->have_end[d], e->end);
 	if (e->flags & TH_ACK)
 		later(&t->max[!d], &t->have_max[!d],
-		      e->ack + (win ? win : 1));
+		      e->sack + (win ? win : 1));
 }
 
 static void replay_message(const struct truth *t, struct result *r,
@@ -464,10 +485,13 @@ static void report(const struct truth *t, const struct result *r,
 		       d, t->end[d], d, t->max[d], d, t->win[d]);
 }
 
-static void watch(struct pollfd *p)
+static void watch(struct tap tap[3])
 {
+	struct pollfd p[3];
 	sigset_t block, open;
 
+	for (int i = 0; i < 3; i++)
+		p[i] = (struct pollfd){ .fd = tap[i].fd, .events = POLLIN };
 	sigemptyset(&block);
 	sigaddset(&block, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &block, &open);
@@ -476,14 +500,13 @@ static void watch(struct pollfd *p)
 		if (ppoll(p, 3, NULL, &open) < 0 && errno != EINTR)
 			err(1, "poll");
 		for (int i = 0; i < 3; i++)
-			take(p[i].fd, i == 2);
+			take(&tap[i], i == 2);
 	}
 }
 
 int main(int argc, char **argv)
 {
-	struct pollfd p[3] = { { .events = POLLIN }, { .events = POLLIN },
-			       { .events = POLLIN } };
+	struct tap tap[3] = { 0 };
 	unsigned int lost = 0;
 	const char *ready = NULL;
 	struct result r = { 0 };
@@ -501,15 +524,15 @@ int main(int argc, char **argv)
 	}
 	argv += optind;
 	port = atoi(argv[2]);
-	p[0].fd = open_tap(argv[0], "lan");
-	p[1].fd = open_tap(argv[0], "wan");
-	p[2].fd = open_tap(argv[1], "sync");
+	open_tap(&tap[0], argv[0], "lan");
+	open_tap(&tap[1], argv[0], "wan");
+	open_tap(&tap[2], argv[1], "sync");
 	fd = ready ? open(ready, O_CREAT | O_WRONLY, 0644) : -1;
 	if (ready && fd < 0)
 		err(1, "%s", ready);
-	watch(p);
+	watch(tap);
 	for (int i = 0; i < 3; i++)
-		lost += lost_at(p[i].fd);
+		lost += lost_at(tap[i].fd);
 	replay(&t, &r);
 	report(&t, &r, lost);
 	return 0;
