@@ -25,11 +25,20 @@ static u32 ct_hash(const void *data, u32 len, u32 seed)
 	return hash_long(key ^ seed, 32);
 }
 
+/* One compare in place of the memcmp() that a key of any length takes */
+static int ct_cmp(struct rhashtable_compare_arg *arg, const void *obj)
+{
+	const struct nfsync_state *st = obj;
+
+	return st->ct != *(struct nf_conn *const *)arg->key;
+}
+
 static const struct rhashtable_params by_ct_params = {
 	.key_len = sizeof(struct nf_conn *),
 	.key_offset = offsetof(struct nfsync_state, ct),
 	.head_offset = offsetof(struct nfsync_state, by_ct),
 	.hashfn = ct_hash,
+	.obj_cmpfn = ct_cmp,
 	.automatic_shrinking = true,
 };
 
