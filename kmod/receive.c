@@ -273,10 +273,6 @@ static void in_tdb(const struct frame *fr, const struct nfsync_wire_section *s)
 {
 }
 
-static void in_eof(const struct frame *fr, const struct nfsync_wire_section *s)
-{
-}
-
 static const struct {
 	void (*fn)(const struct frame *fr, const struct nfsync_wire_section *s);
 	enum pfsync_stat stat;
@@ -291,7 +287,6 @@ static const struct {
 	[NFSYNC_ACT_DEL_C]	= { in_del_c, PFSYNC_STAT_RX_DEL_C },
 	[NFSYNC_ACT_BUS]	= { in_bus, PFSYNC_STAT_RX_BUS },
 	[NFSYNC_ACT_TDB]	= { in_tdb, PFSYNC_STAT_RX_TDB },
-	[NFSYNC_ACT_EOF]	= { in_eof, PFSYNC_STAT_RX_SKIPPED },
 };
 
 static void apply(const struct frame *fr, struct nfsync_wire_frame *wf)
