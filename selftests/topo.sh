@@ -23,7 +23,7 @@ test_forwards_by_the_gateway()
 # rules would not be strict and the takeover test could not fail.
 test_takeover_without_states_is_refused()
 {
-	spawn "$cl" flow client "$SV4" "$FLOW_PORT" -n 3 -r 0 -T 3 -S "$TMP/up"
+	spawn "$cl" flow client "$SV4" "$FLOW_PORT" -n 3 -r 0 -T 12 -S "$TMP/up"
 	check "connections" wait_file "$TMP/up"
 	check "gateway moves" take_over "$fw2"
 	check "new connections" flow_cl -n 3
