@@ -80,10 +80,7 @@ static enum news direction_news(const struct nfsync_state *st,
 	u32 told_maxend = READ_ONCE(st->told_maxend[d]);
 	u32 end = READ_ONCE(tcp->seen[d].td_end);
 	u32 maxend = READ_ONCE(tcp->seen[d].td_maxend);
-	s32 moved = max((s32)(end - told_end), (s32)(maxend - told_maxend));
-
-	if (likely(moved <= (s32)nfsync_map_threshold(win)))
-		return NEWS_NONE;
+	s32 moved;
 
 	end = nfsync_window_told(st, d, end, told_end);
 	maxend = nfsync_window_told(st, d, maxend, told_maxend);
@@ -91,6 +88,18 @@ static enum news direction_news(const struct nfsync_state *st,
 	if (moved <= (s32)nfsync_map_threshold(win))
 		return NEWS_NONE;
 	return moved > (s32)nfsync_map_urgent(win) ? NEWS_URGENT : NEWS_SOME;
+}
+
+/* What every packet pays: slack counts as moved here, which only costs time */
+static __always_inline bool went_far(const struct nfsync_state *st,
+				     const struct ip_ct_tcp *tcp, int d)
+{
+	s32 far = nfsync_map_threshold(READ_ONCE(st->told_win[d]));
+
+	return (s32)(READ_ONCE(tcp->seen[d].td_end) -
+		     READ_ONCE(st->told_end[d])) > far ||
+	       (s32)(READ_ONCE(tcp->seen[d].td_maxend) -
+		     READ_ONCE(st->told_maxend[d])) > far;
 }
 
 static enum news tcp_news(const struct nfsync_state *st,
@@ -101,6 +110,10 @@ static enum news tcp_news(const struct nfsync_state *st,
 
 	if (READ_ONCE(tcp->state) != READ_ONCE(st->told_state))
 		return NEWS_SOME;
+
+	if (likely(!went_far(st, tcp, IP_CT_DIR_ORIGINAL) &&
+		   !went_far(st, tcp, IP_CT_DIR_REPLY)))
+		return NEWS_NONE;
 
 	a = direction_news(st, tcp, IP_CT_DIR_ORIGINAL);
 	b = direction_news(st, tcp, IP_CT_DIR_REPLY);

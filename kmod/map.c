@@ -731,24 +731,6 @@ u32 nfsync_map_expire_bsd(u32 left, u8 timeout)
 }
 
 /**
- * nfsync_map_threshold - how far a direction may move before it is told
- * @other_maxwin: td_maxwin of the other side as last told, bytes
- *
- * To be told within the flush interval once td_end or td_maxend moved by
- * more than this since last told.  It must be the window as the peer heard
- * it, not the one of now: the peer's slack comes from what it heard, and a
- * window that grows would loosen the bound faster than the slack.
- *
- * Context: any, pure.
- * Return: bytes.  No least value: slack may never reach the window, so
- * that a bound raised for tiny windows could not be made up for.
- */
-u32 nfsync_map_threshold(u32 other_maxwin)
-{
-	return other_maxwin / 4;
-}
-
-/**
  * nfsync_map_urgent - how far a direction may move before it is told at once
  * @other_maxwin: as for nfsync_map_threshold()
  *

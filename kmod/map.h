@@ -108,7 +108,25 @@ u8 nfsync_map_status(u8 proto, const struct nfsync_msg_peer peer[2]);
 bool nfsync_map_both_scaled(const struct nfsync_msg_peer peer[2]);
 u32 nfsync_map_expire(u32 told, u32 fallback);
 u32 nfsync_map_expire_bsd(u32 left, u8 timeout);
-u32 nfsync_map_threshold(u32 other_maxwin);
+
+/**
+ * nfsync_map_threshold - how far a direction may move before it is told
+ * @other_maxwin: td_maxwin of the other side as last told, bytes
+ *
+ * To be told within the flush interval once td_end or td_maxend moved by
+ * more than this since last told.  It must be the window as the peer heard
+ * it, not the one of now: the peer's slack comes from what it heard, and a
+ * window that grows would loosen the bound faster than the slack.
+ *
+ * Context: any, pure.
+ * Return: bytes.  No least value: slack may never reach the window, so
+ * that a bound raised for tiny windows could not be made up for.
+ */
+static inline u32 nfsync_map_threshold(u32 other_maxwin)
+{
+	return other_maxwin / 4;
+}
+
 u32 nfsync_map_urgent(u32 other_maxwin);
 u32 nfsync_map_slack(u32 other_maxwin);
 u32 nfsync_map_slack_win(u32 maxwin);
