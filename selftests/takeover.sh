@@ -136,7 +136,8 @@ watched_idle()
 	kill -USR1 "$watch"
 	check "winwatch ends well" wait "$watch"
 	# a mark has everything told, so that what fw2 knows is exact
-	in_ns "$fw1" conntrack -U -s "$CL4" -m "$port" > "$TMP/mark" 2>&1
+	in_ns "$fw1" conntrack -U -p tcp -s "$CL4" -d "$SV4" --sport "$port" \
+		--dport "$FLOW_PORT" -m "$port" > "$TMP/mark" 2>&1
 	check "told" wait_for "$WAIT" is_marked "$port"
 	for name in end0 max0 win0 end1 win1; do
 		printf -v "$name" '%s' "$(sed -n "s/^$name=//p" "$out")"

@@ -216,7 +216,8 @@ test_mark()
 		-S "$TMP/up"
 	check "connection" wait_file "$TMP/up"
 	check "on fw2" wait_for "$WAIT" has_entry "$fw2" sport=31002
-	in_ns "$fw1" conntrack -U -s "$CL4" -m 77 > "$TMP/mark" 2>&1
+	in_ns "$fw1" conntrack -U -p tcp -s "$CL4" -d "$SV4" --sport 31002 \
+		--dport "$FLOW_PORT" -m 77 > "$TMP/mark" 2>&1
 	check "mark of netlink" wait_for "$WAIT" has_entry "$fw2" \
 		"sport=31002.*mark=77"
 	ruleset_add "$fw1" <<-EOF
