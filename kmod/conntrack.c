@@ -396,8 +396,11 @@ static void walk_entry(struct nfsync_dev *nd, struct nf_conn *ct)
 		return;
 
 	st = nfsync_state_new(nd, ct);
-	if (st)
-		nfsync_queue_update(nd, st, false);
+	if (!st)
+		return;
+	/* a peer that knows it too must not put its numbers in place of ours */
+	nfsync_state_seen(st);
+	nfsync_queue_update(nd, st, false);
 }
 
 static void walk_bucket(struct nfsync_dev *nd, unsigned int b)

@@ -266,6 +266,8 @@ static struct nfsync_state *entry_adopt(struct nfsync_dev *nd,
 		nfsync_stats_inc(nd, PFSYNC_STAT_IMP_NOMEM);
 		return NULL;
 	}
+	/* the entry is older than its name: its numbers count (join_seen) */
+	nfsync_state_seen(st);
 	set_bit(NFSYNC_ST_LOCAL, &st->flags);
 	nfsync_stats_inc(nd, PFSYNC_STAT_IMP_ADOPTED);
 	return st;

@@ -10,6 +10,7 @@
 #include "conntrack.h"
 #include "device.h"
 #include "state.h"
+#include "window.h"
 
 static struct kmem_cache *state_cache __read_mostly;
 
@@ -353,8 +354,10 @@ unsigned int nfsync_state_walk(struct nfsync_dev *nd,
 
 static bool flush_one(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
 {
-	if (nfsync_queue_delete(nd, st, false))
+	if (nfsync_queue_delete(nd, st, false)) {
+		nfsync_window_forget(st);
 		nfsync_state_unhash(nd, st);
+	}
 	return true;
 }
 

@@ -128,4 +128,11 @@ static inline unsigned int nfsync_state_count(const struct nfsync_state_table *t
 	return atomic_read(&t->by_ct.nelems);
 }
 
+/* Both directions count as having passed here just now */
+static inline void nfsync_state_seen(struct nfsync_state *st)
+{
+	WRITE_ONCE(st->seen_at[IP_CT_DIR_ORIGINAL], (u32)jiffies);
+	WRITE_ONCE(st->seen_at[IP_CT_DIR_REPLY], (u32)jiffies);
+}
+
 #endif /* _NFSYNC_STATE_H */

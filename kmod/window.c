@@ -60,6 +60,44 @@ void nfsync_window_end_slack(struct nfsync_state *st, struct nf_conn *ct,
 	clear_bit(NFSYNC_ST_SLACK + dir, &st->flags);
 }
 
+/* Packets that went through slack have left no trace in the entry */
+static bool seen_since_told(const struct nfsync_state *st)
+{
+	return (s32)(st->seen_at[IP_CT_DIR_ORIGINAL] - st->peer_at) >= 0 ||
+	       (s32)(st->seen_at[IP_CT_DIR_REPLY] - st->peer_at) >= 0;
+}
+
+/**
+ * nfsync_window_forget() - leave the entry what was told, without slack
+ * @st: state that ends while its entry stays
+ *
+ * Only the state knows that there is slack.  Left in an entry it would be
+ * told as the truth by the next state of that entry, come back from the peer
+ * with slack on top, and so on, until no real packet is in the window.  Where
+ * packets passed meanwhile it has to stay: they may be ahead of what was told.
+ *
+ * Context: process or softirq, no lock held.
+ */
+void nfsync_window_forget(struct nfsync_state *st)
+{
+	struct nf_conn *ct = st->ct;
+	struct ip_ct_tcp_state *seen = ct->proto.tcp.seen;
+	int d;
+
+	if (nf_ct_protonum(ct) != IPPROTO_TCP || seen_since_told(st))
+		return;
+
+	spin_lock_bh(&ct->lock);
+	for (d = 0; d < IP_CT_DIR_MAX; d++) {
+		seen[d].td_end = nfsync_window_told(st, d, seen[d].td_end,
+						    st->told_end[d]);
+		seen[d].td_maxend = nfsync_window_told(st, d, seen[d].td_maxend,
+						       st->told_maxend[d]);
+		nfsync_window_end_slack(st, ct, d);
+	}
+	spin_unlock_bh(&ct->lock);
+}
+
 /**
  * nfsync_window_sees() - do packets of this direction pass here?
  * @st: state
