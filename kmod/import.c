@@ -390,6 +390,26 @@ static unsigned int judge(struct nfsync_state *st, struct nf_conn *ct,
 	return take;
 }
 
+/*
+ * The time told is the sender's for the TCP state that it had.  When a message
+ * was overtaken by its successor that is not the entry's: five days would then
+ * be given to a connection that has ended.
+ */
+static u32 expire_told(const struct nf_conn *ct,
+		       const struct nfsync_msg_peer peer[2],
+		       const struct nfsync_msg_ext *ext, u32 expire)
+{
+	u8 closer[2], state;
+
+	if (nf_ct_protonum(ct) != IPPROTO_TCP)
+		return expire;
+
+	state = nfsync_map_tcp_state(peer, closer);
+	if (ext && ext->tcp_state)
+		state = ext->tcp_state;
+	return state == ct->proto.tcp.state ? expire : 0;
+}
+
 static void update_rest(struct nfsync_dev *nd, struct nfsync_state *st,
 			struct nf_conn *ct, const struct nfsync_msg_peer peer[2],
 			const struct nfsync_msg_ext *ext, u32 expire)
@@ -409,7 +429,7 @@ static void update_rest(struct nfsync_dev *nd, struct nfsync_state *st,
 	}
 	if (nf_ct_protonum(ct) == IPPROTO_TCP)
 		tcp_state = ct->proto.tcp.state;
-	set_expire(ct, expire,
+	set_expire(ct, expire_told(ct, peer, ext, expire),
 		   nfsync_conntrack_default_expire(nd->net, nf_ct_protonum(ct),
 						   tcp_state, status &
 						   NFSYNC_EXT_SEEN_REPLY));
