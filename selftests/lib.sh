@@ -83,7 +83,7 @@ set +e
 
 # Emulated and debug kernels: all waits are multiplied by this.
 : "${NFSYNC_SLOW:=1}"
-: "${WAIT:=$((20 * NFSYNC_SLOW))}"
+: "${WAIT:=$((60 * NFSYNC_SLOW))}"
 
 FLOW_PORT=5000		# the server has this and the next three
 DEV=nfsync0
@@ -361,6 +361,8 @@ strict_text()
 			iifname "lan" tcp flags & (fin|syn|rst|ack) == syn ct state new accept
 			iifname "lan" meta l4proto { udp, icmp, ipv6-icmp } ct state new accept
 			ct status dnat ct state new accept
+			# a probe for a gateway that has not arrived yet
+			icmpv6 type { 133-137 } drop
 			counter name refused
 		}
 	}
