@@ -18,7 +18,7 @@
 . "$(dirname "$0")/lib.sh"
 
 FIRST=20000		# source ports, each phase has its own
-PACE=""			# options of the flow in a phase
+PACE=()			# options of the flow in a phase
 
 # listen NS: conntrack -E in the background, once it listens
 listen()
@@ -54,7 +54,7 @@ phase()
 	local name=$1 ns
 	shift
 	FIRST=$((FIRST + 1))
-	check "$name: connection" flow_cl -p $FIRST $PACE
+	check "$name: connection" flow_cl -p $FIRST "${PACE[@]}"
 	in_ns "$fw1" conntrack -D -p tcp --sport $FIRST > "$TMP/said" 2>&1
 	for ns; do
 		check "$name: end seen on $ns" wait_for "$WAIT" ends "$ns" \
@@ -101,9 +101,9 @@ test_listeners_see_what_is_imported()
 {
 	check "listener" listen "$fw2"
 	# its INS leaves before its FIN, on the fastest machine as well
-	PACE="-w 500 -r 2"
+	PACE=(-w 500 -r 2)
 	phase imported "$fw2"
-	PACE=""
+	PACE=()
 	check "a NEW" grep -q 'NEW' "$TMP/seen.imported.$fw2"
 	check "an UPDATE" grep -q 'UPDATE' "$TMP/seen.imported.$fw2"
 	check "a DESTROY" grep -q 'DESTROY' "$TMP/seen.imported.$fw2"
