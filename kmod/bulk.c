@@ -1,114 +1,346 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Bulk transfer, both ends of it.
+ * Bulk transfer, both ends of it.  What follows what is in transfer.c; here
+ * is how it is done.
  *
- * Responder: START, every state that peers may know, END once all of it has
- * left.  Requests that come meanwhile are one more run.
+ * Telling: START, every state that peers may know and that did not leave
+ * since START anyhow, and when all of it has left: END, with the number and
+ * sum of what was told.
  *
- * Requester: asks every second until it hears START, and as long as states
- * keep coming it waits.  Without any answer three times it says so: alone
- * when no peer was heard at all, not in sync when one was; it keeps asking.
- * Only an END that belongs to a START makes 'in sync' (or one from a peer
- * that had nothing to send: an empty OpenBSD sends a lone END).
+ * Asking: each state that comes is marked.  A transfer was whole when no
+ * frame of its sender was lost between START and END, or, on a link that
+ * always loses some, when all that is marked adds up to the sender's sum.
+ * Then the two tables are reconciled: what the sender created and has no more
+ * is removed here (a DEL was lost), of the rest it hears what it lacks.
+ *
+ * Locks: bulk.lock is never held together with any other.
  */
 #include <linux/delay.h>
 #include <linux/jiffies.h>
+#include <linux/random.h>
 #include <linux/timekeeping.h>
 #include "conntrack.h"
 #include "device.h"
 #include "bulk.h"
+#include "import.h"
 #include "send.h"
 
-#define ASK_INTERVAL		HZ
-#define ASK_INTERVAL_SLOW	(5 * HZ)
-#define ASK_TRIES		3
-
 /* How long a run waits for its own frames to leave, in steps of 1 ms */
-#define DRAIN_STEPS		1000
+#define DRAIN_STEPS	1000
+
+/* Between chunks of NFSYNC_STATE_CHUNK states: less when nothing gets lost */
+#define PACE_MIN	200		/* us */
+#define PACE_MAX	50000
+
+/* Between two runs: a flood of requests gets no more than this (B-28) */
+#define TELL_INTERVAL	(HZ / 10)
+
+/* What others overtook gets this long to arrive before it counts as lost */
+#define JUDGE_DELAY	(HZ / 20 + 1)
+
+/* Losses are forgotten after that long without one */
+#define CALM		(30 * HZ)
+
+/* --- telling --- */
 
 /* Queued frames leave in softirqs: wait until they have */
 static void drain(struct nfsync_dev *nd)
 {
+	u32 pace = READ_ONCE(nd->bulk.pace_us);
 	int i;
 
 	nfsync_queue_kick_all(nd);
-	for (i = 0; i < DRAIN_STEPS && READ_ONCE(nd->up); i++) {
-		if (nfsync_queue_idle(nd))
-			return;
+	for (i = 0; i < DRAIN_STEPS; i++) {
+		if (nfsync_queue_flushed(nd) || !nfsync_device_ready(nd))
+			break;
 		usleep_range(200, 1000);
 	}
+	usleep_range(pace, pace + pace / 4);
 }
 
 /* A one-way flow that is not worth telling yet is not told here either */
-static bool worth_offering(const struct nfsync_state *st)
+static bool worth_telling(const struct nfsync_state *st)
 {
 	return test_bit(NFSYNC_ST_TOLD, &st->flags) ||
 	       test_bit(IPS_SEEN_REPLY_BIT, &st->ct->status);
 }
 
-static bool offer_one(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
+static bool tell_one(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
 {
-	if (!READ_ONCE(nd->up) || !nfsync_state_get(st))
+	if (!nfsync_device_ready(nd) || !nfsync_state_get(st))
 		return false;
 
-	if (worth_offering(st))
+	if (READ_ONCE(st->told_gen) != nd->bulk.told_gen && worth_telling(st))
 		nfsync_queue_update_full(nd, st, false);
 	nfsync_state_put(st);
 	return true;
 }
 
-static void offer(struct nfsync_dev *nd)
+/**
+ * nfsync_bulk_told() - all about a state is on its way to the peers
+ * @nd: device
+ * @st: state
+ *
+ * Context: softirq, no lock held.
+ */
+void nfsync_bulk_told(struct nfsync_dev *nd, struct nfsync_state *st)
 {
-	time64_t asked = ktime_get_seconds();
+	struct nfsync_bulk *b = &nd->bulk;
+	u16 gen = READ_ONCE(b->told_gen);
 
-	if (nfsync_send_bus(nd, NFSYNC_BUS_START, 0))
+	/* one that is told twice in a run counts once */
+	if (READ_ONCE(b->teller.state) == NFSYNC_TELLER_IDLE ||
+	    READ_ONCE(st->told_gen) == gen)
 		return;
-
-	nfsync_state_walk(nd, offer_one, NULL, drain);
-	drain(nd);
-	nfsync_send_bus(nd, NFSYNC_BUS_END, ktime_get_seconds() - asked);
+	WRITE_ONCE(st->told_gen, gen);
+	atomic_inc(&b->told);
+	atomic64_add(nfsync_wire_mix(st->id, st->creatorid), &b->told_sum);
 }
 
-static void offer_work(struct work_struct *work)
+static int send_start(struct nfsync_dev *nd)
 {
-	struct nfsync_bulk *b = container_of(work, struct nfsync_bulk, offer);
+	struct nfsync_bulk *b = &nd->bulk;
+
+	atomic_set(&b->told, 0);
+	atomic64_set(&b->told_sum, 0);
+	WRITE_ONCE(b->told_gen, b->told_gen + 1);
+	return nfsync_send_start(nd);
+}
+
+static void send_end(struct nfsync_dev *nd, time64_t began)
+{
+	struct nfsync_bulk *b = &nd->bulk;
+	struct nfsync_msg_total m = {
+		.creatorid = READ_ONCE(nd->cfg.hostid),
+		.count = atomic_read(&b->told),
+		.sum = atomic64_read(&b->told_sum),
+		.first_id = nd->table.first_id,
+		.verdict = READ_ONCE(nd->peers.verdict),
+	};
+
+	nfsync_send_end(nd, &m, ktime_get_seconds() - began);
+}
+
+static unsigned int tell_step(struct nfsync_bulk *b,
+			      enum nfsync_teller_event event)
+{
+	unsigned int todo;
+
+	spin_lock_bh(&b->lock);
+	todo = nfsync_teller_step(&b->teller, event);
+	if (todo & NFSYNC_TELLER_DO_END)
+		b->told_at = jiffies;
+	spin_unlock_bh(&b->lock);
+	return todo;
+}
+
+/* One run, from START to END; what is asked for meanwhile is another */
+static void tell(struct nfsync_dev *nd)
+{
+	struct nfsync_bulk *b = &nd->bulk;
+	time64_t began = ktime_get_seconds();
+	unsigned int todo;
+
+	if (!nfsync_device_ready(nd) || send_start(nd)) {
+		tell_step(b, NFSYNC_TELLER_CUT);
+		return;
+	}
+	nfsync_state_walk(nd, tell_one, NULL, drain);
+	todo = tell_step(b, NFSYNC_TELLER_WALKED);
+	if (todo & NFSYNC_TELLER_DO_DRAIN)
+		drain(nd);
+	if (!nfsync_device_ready(nd)) {
+		tell_step(b, NFSYNC_TELLER_CUT);
+		return;
+	}
+	send_end(nd, began);
+	todo = tell_step(b, NFSYNC_TELLER_DRAINED);
+	if (todo & NFSYNC_TELLER_DO_START)
+		queue_delayed_work(system_unbound_wq, &b->tell, TELL_INTERVAL);
+}
+
+static void tell_work(struct work_struct *work)
+{
+	struct nfsync_bulk *b = container_of(work, struct nfsync_bulk,
+					     tell.work);
 	struct nfsync_dev *nd = container_of(b, struct nfsync_dev, bulk);
 
 	if (b->walk_due) {
 		b->walk_due = false;
 		nfsync_conntrack_walk(nd);
 	}
-	if (nfsync_device_ready(nd))
-		offer(nd);
+	if (READ_ONCE(b->teller.state) != NFSYNC_TELLER_IDLE)
+		tell(nd);
+}
+
+/* Who asks again right after an END has lost some of it: slower, then */
+static void adapt_pace(struct nfsync_bulk *b)
+	__must_hold(&b->lock)
+{
+	bool again = time_before(jiffies, b->told_at + 2 * HZ);
+
+	lockdep_assert_held(&b->lock);
+
+	b->pace_us = again ? min(b->pace_us * 2, (u32)PACE_MAX) :
+			     max(b->pace_us / 2, (u32)PACE_MIN);
 }
 
 /**
  * nfsync_bulk_asked() - a peer wants every state
  * @nd: device
  *
- * Requests that arrive before or during a run share the next one (B-28).
+ * Requests that arrive during a run share the next one (B-28).
  *
  * Context: softirq.
  */
 void nfsync_bulk_asked(struct nfsync_dev *nd)
 {
-	if (!schedule_work(&nd->bulk.offer))
+	struct nfsync_bulk *b = &nd->bulk;
+	unsigned long delay = 0;
+	unsigned int todo;
+
+	spin_lock_bh(&b->lock);
+	todo = nfsync_teller_step(&b->teller, NFSYNC_TELLER_REQUEST);
+	if (todo) {
+		adapt_pace(b);
+		if (time_before(jiffies, b->told_at + TELL_INTERVAL))
+			delay = TELL_INTERVAL;
+	}
+	spin_unlock_bh(&b->lock);
+
+	if (todo)
+		mod_delayed_work(system_unbound_wq, &b->tell, delay);
+	else
 		nfsync_stats_inc(nd, PFSYNC_STAT_BULK_LIMITED);
 }
 
-/*
- * Nobody answered: give the honest verdict.  One that has been serving goes
- * on, for it lost nothing by asking.
- */
-static void give_up(struct nfsync_dev *nd, struct nfsync_bulk *b)
-	__must_hold(&b->lock)
-{
-	lockdep_assert_held(&b->lock);
+/* --- asking --- */
 
-	if (READ_ONCE(nd->peer.verdict) != PFSYNC_VERDICT_JOINING)
+/*
+ * Retries come at a time of their own, or two nodes that lost the same frame
+ * would ask in step.
+ */
+static void ask_arm(struct nfsync_bulk *b, unsigned int todo)
+{
+	unsigned long delay;
+
+	if (todo & NFSYNC_ASKER_DO_JUDGE) {
+		mod_delayed_work(system_unbound_wq, &b->ask, 0);
+	} else if (todo & NFSYNC_ASKER_DO_ARM) {
+		delay = msecs_to_jiffies(b->asker.wait);
+		mod_delayed_work(system_unbound_wq, &b->ask,
+				 delay + get_random_u32_below(delay / 4 + 1));
+	}
+}
+
+static void ask_step(struct nfsync_dev *nd, enum nfsync_asker_event event,
+		     u32 from)
+{
+	struct nfsync_bulk *b = &nd->bulk;
+	unsigned int todo;
+
+	if (!READ_ONCE(nd->up))
 		return;
-	nfsync_peer_set(nd, READ_ONCE(nd->peer.heard) ?
-			    PFSYNC_VERDICT_NOT_IN_SYNC : PFSYNC_VERDICT_ALONE);
+
+	spin_lock_bh(&b->lock);
+	todo = nfsync_asker_step(&b->asker, event, from);
+	if (todo & NFSYNC_ASKER_DO_BEGIN)
+		WRITE_ONCE(b->gen, b->gen + 1);
+	if (todo & NFSYNC_ASKER_DO_JUDGE)
+		b->judged = 0;
+	spin_unlock_bh(&b->lock);
+
+	if (todo & NFSYNC_ASKER_DO_DONE)
+		nfsync_peer_set(nd, PFSYNC_VERDICT_IN_SYNC);
+	if (todo & NFSYNC_ASKER_DO_GIVE_UP)
+		nfsync_peer_trouble(nd);
+	if (todo & NFSYNC_ASKER_DO_ASK && nfsync_device_ready(nd))
+		nfsync_send_bulk_request(nd);
+	ask_arm(b, todo);
+}
+
+/* What is marked, as the sender of a transfer counts it */
+struct tally {
+	u32 count;
+	u64 sum;
+};
+
+static bool tally_one(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
+{
+	struct tally *t = arg;
+
+	if (READ_ONCE(st->heard_gen) == nd->bulk.gen) {
+		t->count++;
+		t->sum += nfsync_wire_mix(st->id, st->creatorid);
+	}
+	return true;
+}
+
+/* Returns whether all of it is here, or -EAGAIN when some may still come */
+static int judge(struct nfsync_dev *nd, const struct nfsync_bulk *b)
+{
+	struct tally t = {};
+	u32 missing;
+	u64 lost;
+
+	if (!b->numbered)
+		return true;
+	if (!nfsync_peer_losses(nd, b->asker.from, &lost, &missing))
+		return false;
+	if (missing && b->judged < 2)
+		return -EAGAIN;
+	if (!missing && lost == b->lost_before)
+		return true;
+
+	nfsync_state_walk(nd, tally_one, &t, NULL);
+	return t.count == b->total.count && t.sum == b->total.sum;
+}
+
+/*
+ * The transfer was whole and did not have it.  Its creator is the authority
+ * on what it created since it booted; of anything else, and of what moves
+ * here, the sender gets to know.
+ */
+static bool reconcile_one(struct nfsync_dev *nd, struct nfsync_state *st,
+			  void *arg)
+{
+	const struct nfsync_msg_total *m = arg;
+
+	if (READ_ONCE(st->heard_gen) == nd->bulk.gen || !READ_ONCE(nd->up) ||
+	    !worth_telling(st) || !nfsync_state_get(st))
+		return false;
+
+	if (st->creatorid == m->creatorid && st->id >= m->first_id &&
+	    !nfsync_state_moves(st)) {
+		nfsync_import_kill(nd, st);
+		nfsync_stats_inc(nd, PFSYNC_STAT_SWEPT);
+	} else {
+		nfsync_queue_update_full(nd, st, false);
+	}
+	nfsync_state_put(st);
+	return true;
+}
+
+static void judge_end(struct nfsync_dev *nd)
+{
+	struct nfsync_bulk *b = &nd->bulk;
+	struct nfsync_msg_total m = b->total;
+	int whole = judge(nd, b);
+	bool knows = !b->numbered || nfsync_verdict_serves(m.verdict);
+
+	if (whole == -EAGAIN) {
+		b->judged++;
+		mod_delayed_work(system_unbound_wq, &b->ask, JUDGE_DELAY);
+		return;
+	}
+	/* one that joins itself is no authority, unless there is no other */
+	if (!knows && nfsync_peer_serves(nd))
+		whole = false;
+	if (whole && b->numbered && knows)
+		nfsync_state_walk(nd, reconcile_one, &m, drain);
+	if (!whole)
+		nfsync_stats_inc(nd, PFSYNC_STAT_BULK_TORN);
+	ask_step(nd, whole ? NFSYNC_ASKER_WHOLE : NFSYNC_ASKER_TORN, 0);
 }
 
 static void ask_work(struct work_struct *work)
@@ -116,114 +348,134 @@ static void ask_work(struct work_struct *work)
 	struct nfsync_bulk *b = container_of(work, struct nfsync_bulk,
 					     ask.work);
 	struct nfsync_dev *nd = container_of(b, struct nfsync_dev, bulk);
-	bool waiting, slow;
 
-	spin_lock_bh(&b->lock);
-	if (!b->wanted) {
-		spin_unlock_bh(&b->lock);
-		return;
-	}
-	/* what keeps coming needs no reminder; what stopped is asked anew */
-	waiting = b->progress;
-	b->progress = false;
-	if (waiting)
-		b->tries = 0;
+	if (READ_ONCE(b->asker.state) == NFSYNC_ASKER_JUDGING)
+		judge_end(nd);
 	else
-		b->started = false;
-	slow = b->tries >= ASK_TRIES;
-	if (slow)
-		give_up(nd, b);
-	else
-		b->tries++;
-	spin_unlock_bh(&b->lock);
-
-	if (!waiting)
-		nfsync_send_bulk_request(nd);
-	schedule_delayed_work(&b->ask, slow ? ASK_INTERVAL_SLOW :
-					      ASK_INTERVAL);
+		ask_step(nd, NFSYNC_ASKER_TICK, 0);
 }
 
 /**
- * nfsync_bulk_request() - there is a way to the peers: ask, and offer
+ * nfsync_bulk_want() - ask the peers for every state, now
  * @nd: device
- *
- * What they missed while there was no way is in the offer.
  *
  * Context: any.
  */
-void nfsync_bulk_request(struct nfsync_dev *nd)
+void nfsync_bulk_want(struct nfsync_dev *nd)
+{
+	ask_step(nd, NFSYNC_ASKER_WANT, 0);
+}
+
+/**
+ * nfsync_bulk_gap() - frames of a peer were lost
+ * @nd: device
+ *
+ * Asked soon, but the less soon the more often it happens.
+ *
+ * Context: softirq.
+ */
+void nfsync_bulk_gap(struct nfsync_dev *nd)
+{
+	WRITE_ONCE(nd->bulk.calm_since, jiffies);
+	if (READ_ONCE(nd->peers.verdict) == PFSYNC_VERDICT_IN_SYNC)
+		nfsync_peer_set(nd, PFSYNC_VERDICT_HEALING);
+	ask_step(nd, NFSYNC_ASKER_GAP, 0);
+}
+
+/**
+ * nfsync_bulk_gone() - a peer is not heard any more
+ * @nd: device
+ * @creatorid: the peer's
+ *
+ * Context: any.
+ */
+void nfsync_bulk_gone(struct nfsync_dev *nd, u32 creatorid)
+{
+	ask_step(nd, NFSYNC_ASKER_GONE, creatorid);
+}
+
+/**
+ * nfsync_bulk_calm() - a second went by
+ * @nd: device
+ *
+ * Context: process.
+ */
+void nfsync_bulk_calm(struct nfsync_dev *nd)
 {
 	struct nfsync_bulk *b = &nd->bulk;
 
-	if (!READ_ONCE(nd->up))
+	if (time_before(jiffies, READ_ONCE(b->calm_since) + CALM))
 		return;
 
 	spin_lock_bh(&b->lock);
-	b->wanted = true;
-	b->started = false;
-	b->progress = false;
-	b->tries = 0;
+	nfsync_asker_calm(&b->asker);
 	spin_unlock_bh(&b->lock);
-
-	/* whoever serves alone does not stop for it */
-	if (READ_ONCE(nd->peer.verdict) != PFSYNC_VERDICT_ALONE)
-		nfsync_peer_set(nd, PFSYNC_VERDICT_JOINING);
-	schedule_work(&b->offer);
-	mod_delayed_work(system_percpu_wq, &b->ask, 0);
 }
 
 /**
  * nfsync_bulk_status() - a peer bounds a transfer
  * @nd: device
+ * @fr: the frame it came in, creator id 0 if it has no number
  * @m: checked message
- *
- * START is taken from anybody, END from who started, or from anybody when
- * nothing came at all since we asked (wire.md 2.6).
  *
  * Context: softirq.
  */
-void nfsync_bulk_status(struct nfsync_dev *nd, const struct nfsync_msg_bus *m)
+void nfsync_bulk_status(struct nfsync_dev *nd,
+			const struct nfsync_msg_frame *fr,
+			const struct nfsync_msg_bus *m)
 {
 	struct nfsync_bulk *b = &nd->bulk;
-	bool done = false;
-
-	spin_lock_bh(&b->lock);
-	if (!b->wanted)
-		goto out;
+	bool numbered;
+	u64 lost = 0;
 
 	if (m->status == NFSYNC_BUS_START) {
-		b->started = true;
-		b->progress = true;
-		b->from = m->creatorid;
+		numbered = nfsync_peer_start_of(nd, fr, &lost);
+		spin_lock_bh(&b->lock);
+		if (b->asker.state == NFSYNC_ASKER_ASKED ||
+		    b->asker.from == m->creatorid) {
+			b->numbered = numbered;
+			b->lost_before = lost;
+		}
+		spin_unlock_bh(&b->lock);
+		ask_step(nd, NFSYNC_ASKER_START, m->creatorid);
 	} else if (m->status == NFSYNC_BUS_END) {
-		done = b->started ? b->from == m->creatorid : !b->progress;
-		if (done)
-			b->wanted = false;
+		ask_step(nd, NFSYNC_ASKER_END, m->creatorid);
+		if (!fr->creatorid)
+			ask_step(nd, NFSYNC_ASKER_LONE_END, m->creatorid);
 	}
-out:
-	spin_unlock_bh(&b->lock);
-	if (done)
-		nfsync_peer_set(nd, PFSYNC_VERDICT_IN_SYNC);
 }
 
 /**
- * nfsync_bulk_progress() - a full state came
+ * nfsync_bulk_total() - a peer tells what its transfer was
+ * @nd: device
+ * @m: checked message, in front of the END
+ *
+ * Context: softirq.
+ */
+void nfsync_bulk_total(struct nfsync_dev *nd, const struct nfsync_msg_total *m)
+{
+	struct nfsync_bulk *b = &nd->bulk;
+
+	spin_lock_bh(&b->lock);
+	if (b->asker.state == NFSYNC_ASKER_RECEIVING &&
+	    b->asker.from == m->creatorid)
+		b->total = *m;
+	spin_unlock_bh(&b->lock);
+}
+
+/**
+ * nfsync_bulk_progress() - full states came
  * @nd: device
  *
  * Context: softirq.
  */
 void nfsync_bulk_progress(struct nfsync_dev *nd)
 {
-	struct nfsync_bulk *b = &nd->bulk;
-
-	if (likely(!READ_ONCE(b->wanted)))
-		return;
-
-	spin_lock_bh(&b->lock);
-	if (b->started)
-		b->progress = true;
-	spin_unlock_bh(&b->lock);
+	if (unlikely(READ_ONCE(nd->bulk.asker.state) != NFSYNC_ASKER_IDLE))
+		ask_step(nd, NFSYNC_ASKER_DATA, 0);
 }
+
+/* --- life --- */
 
 /**
  * nfsync_bulk_init() - prepare both ends
@@ -236,7 +488,11 @@ void nfsync_bulk_init(struct nfsync_dev *nd)
 	struct nfsync_bulk *b = &nd->bulk;
 
 	spin_lock_init(&b->lock);
-	INIT_WORK(&b->offer, offer_work);
+	b->pace_us = PACE_MIN;
+	/* 0 is what no transfer told */
+	b->gen = 1;
+	b->told_at = jiffies - 2 * HZ;
+	INIT_DELAYED_WORK(&b->tell, tell_work);
 	INIT_DELAYED_WORK(&b->ask, ask_work);
 }
 
@@ -249,12 +505,7 @@ void nfsync_bulk_init(struct nfsync_dev *nd)
 void nfsync_bulk_start(struct nfsync_dev *nd)
 {
 	nd->bulk.walk_due = true;
-	if (nfsync_transport_usable(nd)) {
-		nfsync_bulk_request(nd);
-	} else {
-		nfsync_peer_set(nd, PFSYNC_VERDICT_NO_LINK);
-		schedule_work(&nd->bulk.offer);
-	}
+	queue_delayed_work(system_unbound_wq, &nd->bulk.tell, 0);
 }
 
 /**
@@ -267,9 +518,10 @@ void nfsync_bulk_stop(struct nfsync_dev *nd)
 {
 	struct nfsync_bulk *b = &nd->bulk;
 
-	spin_lock_bh(&b->lock);
-	b->wanted = false;
-	spin_unlock_bh(&b->lock);
 	cancel_delayed_work_sync(&b->ask);
-	cancel_work_sync(&b->offer);
+	cancel_delayed_work_sync(&b->tell);
+	spin_lock_bh(&b->lock);
+	nfsync_asker_step(&b->asker, NFSYNC_ASKER_STOP, 0);
+	nfsync_teller_step(&b->teller, NFSYNC_TELLER_CUT);
+	spin_unlock_bh(&b->lock);
 }

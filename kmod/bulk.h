@@ -1,37 +1,55 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Joining: ask a peer for every state, and answer who asks.
+ * Bulk transfer: tell a peer every state, and ask for every state.
  */
 #ifndef _NFSYNC_BULK_H
 #define _NFSYNC_BULK_H
 
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
+#include "transfer.h"
 #include "wire.h"
 
 struct nfsync_dev;
+struct nfsync_state;
 
 struct nfsync_bulk {
-	/* responder */
-	struct work_struct offer;
+	spinlock_t lock;		/* guards up to and including pace_us */
+
+	struct nfsync_asker asker;
+	struct nfsync_msg_total total;	/* of the END that is judged */
+	bool numbered;			/* START came in a numbered frame */
+	u64 lost_before;		/* frames of its sender, at START */
+	u8 judged;			/* how often this END was looked at */
+	unsigned long calm_since;	/* jiffies of the last loss */
+
+	struct nfsync_teller teller;
+	unsigned long told_at;		/* jiffies of the last END */
+	u32 pace_us;			/* rest between two chunks */
+
+	struct delayed_work ask;
+	struct delayed_work tell;
 	bool walk_due;			/* entries here are not tracked yet */
 
-	/* requester; lock guards all below */
-	spinlock_t lock;
-	struct delayed_work ask;
-	unsigned int tries;		/* without an answer */
-	bool wanted;			/* a transfer is outstanding */
-	bool started;			/* START seen, waiting for END */
-	bool progress;			/* something of it came */
-	u32 from;			/* creator id of the START */
+	u16 gen;			/* what a transfer told carries it */
+	u16 told_gen;			/* the same for what we tell */
+	atomic_t told;			/* states, in this run */
+	atomic64_t told_sum;		/* of nfsync_wire_mix() */
 };
 
 void nfsync_bulk_init(struct nfsync_dev *nd);
 void nfsync_bulk_start(struct nfsync_dev *nd);
 void nfsync_bulk_stop(struct nfsync_dev *nd);
-void nfsync_bulk_request(struct nfsync_dev *nd);
+void nfsync_bulk_want(struct nfsync_dev *nd);
+void nfsync_bulk_gap(struct nfsync_dev *nd);
+void nfsync_bulk_gone(struct nfsync_dev *nd, u32 creatorid);
+void nfsync_bulk_calm(struct nfsync_dev *nd);
 void nfsync_bulk_asked(struct nfsync_dev *nd);
-void nfsync_bulk_status(struct nfsync_dev *nd, const struct nfsync_msg_bus *m);
+void nfsync_bulk_status(struct nfsync_dev *nd,
+			const struct nfsync_msg_frame *fr,
+			const struct nfsync_msg_bus *m);
+void nfsync_bulk_total(struct nfsync_dev *nd, const struct nfsync_msg_total *m);
 void nfsync_bulk_progress(struct nfsync_dev *nd);
+void nfsync_bulk_told(struct nfsync_dev *nd, struct nfsync_state *st);
 
 #endif /* _NFSYNC_BULK_H */

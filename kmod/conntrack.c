@@ -48,14 +48,33 @@ static bool addr_private(const union nf_inet_addr *a, u16 l3num)
 }
 
 /**
+ * nfsync_conntrack_opted_out() - does its mark keep an entry from the peers?
+ * @nd: device
+ * @ct: entry
+ *
+ * Context: any.
+ * Return: true if so.
+ */
+bool nfsync_conntrack_opted_out(const struct nfsync_dev *nd,
+				const struct nf_conn *ct)
+{
+	u32 mask = READ_ONCE(nd->cfg.nosync_mask);
+
+	return unlikely(mask) && (nfsync_conntrack_mark(ct) & mask) ==
+				 READ_ONCE(nd->cfg.nosync_mark);
+}
+
+/**
  * nfsync_conntrack_eligible() - may this entry be told to others at all?
+ * @nd: device
  * @ct: entry
  *
  * Context: any.
  * Return: true for confirmed flows of protocols we speak between addresses
  * that mean something elsewhere.
  */
-bool nfsync_conntrack_eligible(const struct nf_conn *ct)
+bool nfsync_conntrack_eligible(const struct nfsync_dev *nd,
+			       const struct nf_conn *ct)
 {
 	const struct nf_conntrack_tuple *t = nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL);
 	unsigned long status = READ_ONCE(ct->status);
@@ -64,7 +83,8 @@ bool nfsync_conntrack_eligible(const struct nf_conn *ct)
 	    status & (IPS_DYING | IPS_TEMPLATE | IPS_NAT_CLASH))
 		return false;
 
-	return proto_spoken(ct) && !addr_private(&t->src.u3, t->src.l3num) &&
+	return !nfsync_conntrack_opted_out(nd, ct) &&
+	       proto_spoken(ct) && !addr_private(&t->src.u3, t->src.l3num) &&
 	       !addr_private(&t->dst.u3, t->src.l3num);
 }
 
@@ -388,7 +408,7 @@ static void walk_entry(struct nfsync_dev *nd, struct nf_conn *ct)
 {
 	struct nfsync_state *st;
 
-	if (nf_ct_is_expired(ct) || !nfsync_conntrack_eligible(ct) ||
+	if (nf_ct_is_expired(ct) || !nfsync_conntrack_eligible(nd, ct) ||
 	    !test_bit(IPS_SEEN_REPLY_BIT, &ct->status) ||
 	    nfsync_state_find_ct(nd, ct))
 		return;

@@ -27,7 +27,10 @@ static inline u32 nfsync_conntrack_mark(const struct nf_conn *ct)
 #endif
 }
 
-bool nfsync_conntrack_eligible(const struct nf_conn *ct);
+bool nfsync_conntrack_eligible(const struct nfsync_dev *nd,
+			       const struct nf_conn *ct);
+bool nfsync_conntrack_opted_out(const struct nfsync_dev *nd,
+				const struct nf_conn *ct);
 bool nfsync_conntrack_is_local(const struct net *net, const struct nf_conn *ct);
 u32 nfsync_conntrack_default_expire(struct net *net, u8 proto, u8 tcp_state,
 				    bool seen_reply);

@@ -59,10 +59,11 @@ static void link_update(struct nfsync_dev *nd)
 		return;
 
 	WRITE_ONCE(nd->link, link);
+	if (!nd->up)
+		return;
+	nfsync_peer_link(nd, link);
 	if (link)
-		nfsync_bulk_request(nd);
-	else if (nd->up)
-		nfsync_peer_set(nd, PFSYNC_VERDICT_NO_LINK);
+		nfsync_bulk_want(nd);
 }
 
 /* Another link in place of the old one: whatever it is, it is news */
@@ -158,6 +159,9 @@ static void config_store(struct nfsync_config *to,
 	WRITE_ONCE(to->window, from->window);
 	WRITE_ONCE(to->defer, from->defer);
 	WRITE_ONCE(to->local, from->local);
+	WRITE_ONCE(to->alone, from->alone);
+	WRITE_ONCE(to->nosync_mark, from->nosync_mark);
+	WRITE_ONCE(to->nosync_mask, from->nosync_mask);
 }
 
 /**
@@ -189,6 +193,7 @@ int nfsync_device_configure(struct nfsync_dev *nd,
 	}
 
 	config_store(&nd->cfg, cfg);
+	nfsync_peer_policy(nd);
 	if (moved)
 		link_renew(nd);
 	return 0;
@@ -216,9 +221,10 @@ static void quiesce(struct nfsync_dev *nd)
 	nfsync_receive_stop(nd);
 	nfsync_queue_stop(nd);
 	nfsync_state_flush(nd);
+	nfsync_tomb_flush(nd);
+	nfsync_peer_stop(nd);
 	nfsync_transport_close(nd);
 	nf_ct_netns_put(nd->net, NFPROTO_INET);
-	nfsync_peer_set(nd, PFSYNC_VERDICT_DOWN);
 }
 
 static int ndo_open(struct net_device *dev)
@@ -238,16 +244,18 @@ static int ndo_open(struct net_device *dev)
 		return err;
 	}
 
+	nfsync_state_start(nd);
 	nfsync_queue_start(nd);
 	WRITE_ONCE(nd->up, true);
+	nfsync_peer_start(nd);
 	err = nfsync_hooks_start(nd);
 	if (err) {
 		quiesce(nd);
 		return err;
 	}
 
-	WRITE_ONCE(nd->link, nfsync_transport_usable(nd));
 	nfsync_bulk_start(nd);
+	link_renew(nd);
 	return 0;
 }
 
@@ -300,12 +308,17 @@ static int ndo_init(struct net_device *dev)
 	err = nfsync_queue_init(nd);
 	if (err)
 		goto err_state;
+	err = nfsync_tomb_init(nd);
+	if (err)
+		goto err_queue;
 	nfsync_peer_init(nd);
 	nfsync_hooks_init(nd);
 	nfsync_bulk_init(nd);
 	nfsync_receive_init(nd);
 	return 0;
 
+err_queue:
+	nfsync_queue_destroy(nd);
 err_state:
 	nfsync_state_destroy(nd);
 err_stats:
@@ -329,6 +342,7 @@ static void device_free(struct net_device *dev)
 {
 	struct nfsync_dev *nd = netdev_priv(dev);
 
+	nfsync_tomb_destroy(nd);
 	nfsync_queue_destroy(nd);
 	nfsync_state_destroy(nd);
 	nfsync_stats_destroy(nd);

@@ -14,6 +14,7 @@
 #include "queue.h"
 #include "receive.h"
 #include "state.h"
+#include "tomb.h"
 #include "stats.h"
 #include "transport.h"
 
@@ -28,6 +29,9 @@ struct nfsync_config {
 	u8 window;			/* enum pfsync_window */
 	bool defer;
 	bool local;
+	bool alone;
+	u32 nosync_mark;
+	u32 nosync_mask;		/* 0 = nothing is left out */
 };
 
 struct nfsync_dev {
@@ -42,7 +46,8 @@ struct nfsync_dev {
 	struct nfsync_hooks hooks;
 	struct nfsync_transport transport;
 	struct nfsync_bulk bulk;
-	struct nfsync_peer peer;
+	struct nfsync_peers peers;
+	struct nfsync_tombs tombs;
 	struct nfsync_clr clr;
 	struct nfsync_stats __percpu *stats;
 };

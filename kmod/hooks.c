@@ -145,6 +145,16 @@ static bool is_split(const struct nfsync_state *st)
 	return (u32)jiffies - READ_ONCE(st->peer_at) < NFSYNC_WINDOW_SPLIT;
 }
 
+/* The peers forget it; the entry here goes on, and so does its traffic */
+static void withdraw(struct nfsync_dev *nd, struct nfsync_state *st)
+{
+	if (!nfsync_queue_delete(nd, st,
+				 test_bit(NFSYNC_ST_LOCAL, &st->flags), false))
+		return;
+	nfsync_stats_inc(nd, PFSYNC_STAT_NOSYNC);
+	nfsync_state_unhash(nd, st);
+}
+
 static void look(struct nfsync_dev *nd, struct nfsync_state *st,
 		 const struct nf_conn *ct)
 {
@@ -152,6 +162,10 @@ static void look(struct nfsync_dev *nd, struct nfsync_state *st,
 
 	if (likely(news == NEWS_NONE))
 		return;
+	if (unlikely(nfsync_conntrack_opted_out(nd, ct))) {
+		withdraw(nd, st);
+		return;
+	}
 	if (news == NEWS_FULL)
 		nfsync_queue_update_full(nd, st, is_split(st));
 	else
@@ -178,18 +192,19 @@ static void stamp(struct nfsync_state *st, enum ip_conntrack_info ctinfo)
  * neither memory here nor the peers anything; of the others a second packet
  * will do, and they are told after a second (refresh_at).
  */
-static bool worth_a_state(const struct nf_conn *ct)
+static bool worth_a_state(const struct nfsync_dev *nd,
+			  const struct nf_conn *ct)
 {
 	return (test_bit(IPS_SEEN_REPLY_BIT, &ct->status) ||
 		nf_ct_protonum(ct) != IPPROTO_TCP) &&
-	       nfsync_conntrack_eligible(ct);
+	       nfsync_conntrack_eligible(nd, ct);
 }
 
 static struct nfsync_state *newcomer(struct nfsync_dev *nd, struct nf_conn *ct)
 {
 	struct nfsync_state *st;
 
-	if (!worth_a_state(ct))
+	if (!worth_a_state(nd, ct))
 		return NULL;
 
 	st = nfsync_state_new(nd, ct);
@@ -234,7 +249,8 @@ static unsigned int packet_delivered(void *priv, struct sk_buff *skb,
 
 /* --- events --- */
 
-static void entry_ended(struct nfsync_dev *nd, const struct nf_conn *ct)
+static void entry_ended(struct nfsync_dev *nd, const struct nf_conn *ct,
+			bool by_hand)
 {
 	struct nfsync_state *st = nfsync_state_find_ct(nd, ct);
 	bool announce;
@@ -244,10 +260,13 @@ static void entry_ended(struct nfsync_dev *nd, const struct nf_conn *ct)
 
 	/* B-18: who merely learned of a flow has no say in its end */
 	announce = test_bit(NFSYNC_ST_LOCAL, &st->flags);
-	if (!nfsync_queue_delete(nd, st, announce))
+	if (!nfsync_queue_delete(nd, st, announce, by_hand))
 		return;
 	if (!announce)
 		nfsync_stats_inc(nd, PFSYNC_STAT_EXPIRE_QUIET);
+	else if (st->creatorid != READ_ONCE(nd->cfg.hostid))
+		/* its creator may not hear of it, and tell us of it again */
+		nfsync_tomb_put(nd, st->id, st->creatorid, NFSYNC_TOMB_ENDED);
 	nfsync_state_unhash(nd, st);
 }
 
@@ -257,7 +276,7 @@ static void entry_changed(struct nfsync_dev *nd, struct nf_conn *ct)
 
 	if (!st) {
 		if (!test_bit(IPS_SEEN_REPLY_BIT, &ct->status) ||
-		    !nfsync_conntrack_eligible(ct))
+		    !nfsync_conntrack_eligible(nd, ct))
 			return;
 		if (!READ_ONCE(nd->cfg.local) &&
 		    nfsync_conntrack_is_local(nd->net, ct))
@@ -279,7 +298,7 @@ static int ct_event(unsigned int events, const struct nf_ct_event *item)
 	if (nd && READ_ONCE(nd->up)) {
 		/* a DESTROY that ctnetlink could not deliver comes again */
 		if (events & BIT(IPCT_DESTROY))
-			entry_ended(nd, item->ct);
+			entry_ended(nd, item->ct, item->portid);
 		else
 			entry_changed(nd, item->ct);
 	}
@@ -422,6 +441,27 @@ static struct pernet_operations slot_net_ops = {
 
 /* --- the walk --- */
 
+/* What would be missed: a flow that is up, not one that is at its end */
+static bool is_up(const struct nf_conn *ct)
+{
+	return test_bit(IPS_ASSURED_BIT, &ct->status) &&
+	       (nf_ct_protonum(ct) != IPPROTO_TCP ||
+		READ_ONCE(ct->proto.tcp.state) == TCP_CONNTRACK_ESTABLISHED);
+}
+
+/*
+ * The entry of a flow that passes at a peer is about to expire here: the
+ * peer's word for it was lost, or its own time is longer.  It has a say.
+ */
+static void ask_before_end(struct nfsync_dev *nd, const struct nfsync_state *st)
+{
+	if (test_bit(NFSYNC_ST_LOCAL, &st->flags) || !is_up(st->ct) ||
+	    nf_ct_expires(st->ct) > 2 * GC_TICKS * GC_INTERVAL)
+		return;
+	if (nfsync_queue_request(nd, st->id, st->creatorid))
+		nfsync_stats_inc(nd, PFSYNC_STAT_EXPIRE_ASKED);
+}
+
 static bool gc_one(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
 {
 	const struct nf_conn *ct;
@@ -431,9 +471,13 @@ static bool gc_one(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
 
 	ct = st->ct;
 	if (nf_ct_is_dying(ct))
-		entry_ended(nd, ct);
+		entry_ended(nd, ct, false);
+	else if (unlikely(nfsync_conntrack_opted_out(nd, ct)))
+		withdraw(nd, st);
 	else if (test_bit(IPS_OFFLOAD_BIT, &ct->status))
 		look(nd, st, ct);
+	else
+		ask_before_end(nd, st);
 	nfsync_state_put(st);
 	return true;
 }

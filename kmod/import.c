@@ -202,6 +202,7 @@ static void learn_picture(struct nfsync_dev *nd, struct nfsync_state *st,
 	st->level[NFSYNC_DST] = m->peer[NFSYNC_DST].level;
 	nfsync_state_refresh(st, pic->expire);
 	st->peer_at = jiffies;
+	st->heard_gen = READ_ONCE(nd->bulk.gen);
 	spin_unlock_bh(&ct->lock);
 }
 
@@ -210,6 +211,38 @@ static void report_new(struct nf_conn *ct)
 	nf_conntrack_eventmask_report(BIT(IPCT_NEW) | BIT(IPCT_REPLY) |
 				      BIT(IPCT_ASSURED) | BIT(IPCT_PROTOINFO) |
 				      BIT(IPCT_MARK), ct, 0, 0);
+}
+
+/*
+ * The connection is here already.  If nobody was told of it under the id it
+ * has here, it takes the peer's; else both ids stay and the peer's news are
+ * merged into the one entry (wire.md 3.6).
+ */
+static struct nfsync_state *entry_adopt(struct nfsync_dev *nd,
+					struct nf_conn *ct,
+					const struct nfsync_msg_state *m)
+{
+	struct nfsync_state *st = nfsync_state_find_ct(nd, ct);
+
+	if (st && st->id == m->id && st->creatorid == m->creatorid)
+		return st;
+	if (st && test_bit(NFSYNC_ST_TOLD, &st->flags)) {
+		nfsync_stats_inc(nd, PFSYNC_STAT_IMP_ALIAS);
+		return st;
+	}
+	if (st && nfsync_queue_delete(nd, st, true, false))
+		nfsync_state_unhash(nd, st);
+
+	st = nfsync_state_learn(nd, ct, m->id, m->creatorid);
+	if (!st) {
+		nfsync_stats_inc(nd, PFSYNC_STAT_IMP_NOMEM);
+		return NULL;
+	}
+	/* the entry is older than its name: its numbers count (join_seen) */
+	nfsync_state_seen(st);
+	set_bit(NFSYNC_ST_LOCAL, &st->flags);
+	nfsync_stats_inc(nd, PFSYNC_STAT_IMP_ADOPTED);
+	return st;
 }
 
 /* The entry is ours alone until it is in the table; then the table's too */
@@ -229,6 +262,12 @@ static struct nfsync_state *entry_insert(struct nfsync_dev *nd,
 	}
 
 	st = nfsync_state_learn(nd, ct, m->id, m->creatorid);
+	if (!st && nfsync_state_find_ct(nd, ct)) {
+		/* a packet or the next message found it in the table first */
+		st = entry_adopt(nd, ct, m);
+		nf_ct_put(ct);
+		return st;
+	}
 	if (!st) {
 		/* an entry nobody can delete by its id is worse than none */
 		nfsync_stats_inc(nd, PFSYNC_STAT_IMP_NOMEM);
@@ -240,36 +279,6 @@ static struct nfsync_state *entry_insert(struct nfsync_dev *nd,
 	nfsync_stats_inc(nd, PFSYNC_STAT_IMP_CREATED);
 	report_new(ct);
 	nf_ct_put(ct);
-	return st;
-}
-
-/*
- * The connection is here already.  If nobody was told of it under the id it
- * has here, it takes the peer's; else both ids stay and the peer's news are
- * merged into the one entry (wire.md 3.6).
- */
-static struct nfsync_state *entry_adopt(struct nfsync_dev *nd,
-					struct nf_conn *ct,
-					const struct nfsync_msg_state *m)
-{
-	struct nfsync_state *st = nfsync_state_find_ct(nd, ct);
-
-	if (st && test_bit(NFSYNC_ST_TOLD, &st->flags)) {
-		nfsync_stats_inc(nd, PFSYNC_STAT_IMP_ALIAS);
-		return st;
-	}
-	if (st && nfsync_queue_delete(nd, st, true))
-		nfsync_state_unhash(nd, st);
-
-	st = nfsync_state_learn(nd, ct, m->id, m->creatorid);
-	if (!st) {
-		nfsync_stats_inc(nd, PFSYNC_STAT_IMP_NOMEM);
-		return NULL;
-	}
-	/* the entry is older than its name: its numbers count (join_seen) */
-	nfsync_state_seen(st);
-	set_bit(NFSYNC_ST_LOCAL, &st->flags);
-	nfsync_stats_inc(nd, PFSYNC_STAT_IMP_ADOPTED);
 	return st;
 }
 
@@ -477,6 +486,7 @@ void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
 	if (!nfsync_window_sees(st, IP_CT_DIR_ORIGINAL) && !nfsync_window_sees(st, IP_CT_DIR_REPLY))
 		clear_bit(NFSYNC_ST_LOCAL, &st->flags);
 	WRITE_ONCE(st->peer_at, (u32)jiffies);
+	WRITE_ONCE(st->heard_gen, READ_ONCE(nd->bulk.gen));
 	spin_unlock_bh(&ct->lock);
 
 	if (take & NFSYNC_MERGE_TAKE_BOTH)
@@ -504,7 +514,7 @@ void nfsync_import_kill(struct nfsync_dev *nd, struct nfsync_state *st)
 
 	if (!nfsync_state_get(st))
 		return;
-	if (nfsync_queue_delete(nd, st, false)) {
+	if (nfsync_queue_delete(nd, st, false, false)) {
 		ct = st->ct;
 		nfsync_state_unhash(nd, st);
 		nf_ct_delete(ct, 0, 0);

@@ -28,6 +28,13 @@ static const struct nla_policy policy[IFLA_PFSYNC_MAX + 1] = {
 		.type = NLA_REJECT,
 		.reject_message = "verdict is read only",
 	},
+	[IFLA_PFSYNC_ALONE] = { .type = NLA_U8 },
+	[IFLA_PFSYNC_NOSYNC] =
+		NLA_POLICY_EXACT_LEN(sizeof(struct pfsync_nosync)),
+	[IFLA_PFSYNC_PEERS] = {
+		.type = NLA_REJECT,
+		.reject_message = "peers are read only",
+	},
 };
 
 static int check_version(const struct nlattr *a,
@@ -124,6 +131,31 @@ static int check_local(const struct nlattr *a, struct netlink_ext_ack *extack)
 	return 0;
 }
 
+static int check_alone(const struct nlattr *a, struct netlink_ext_ack *extack)
+{
+	u8 on = nla_get_u8(a);
+
+	if (on > 1) {
+		NFSYNC_EXTACK_ATTR_FMT(extack, a, "alone must be 0 or 1",
+				       ", not %u", on);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int check_nosync(const struct nlattr *a, struct netlink_ext_ack *extack)
+{
+	const struct pfsync_nosync *n = nla_data(a);
+
+	if (n->mark & ~n->mask) {
+		NFSYNC_EXTACK_ATTR_FMT(extack, a,
+				       "nosync mark has bits that its mask has not",
+				       ": 0x%x/0x%x", n->mark, n->mask);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int check_hostid(const struct nlattr *a, struct netlink_ext_ack *extack)
 {
 	if (!nla_get_u32(a)) {
@@ -143,6 +175,8 @@ static check_fn *const checks[IFLA_PFSYNC_MAX + 1] = {
 	[IFLA_PFSYNC_DEFER] = check_defer,
 	[IFLA_PFSYNC_HOSTID] = check_hostid,
 	[IFLA_PFSYNC_LOCAL] = check_local,
+	[IFLA_PFSYNC_ALONE] = check_alone,
+	[IFLA_PFSYNC_NOSYNC] = check_nosync,
 };
 
 /* What can be said of the values alone */
@@ -244,6 +278,15 @@ static void parse_plain(struct nfsync_config *cfg, struct nlattr *data[])
 		cfg->hostid = nla_get_u32(data[IFLA_PFSYNC_HOSTID]);
 	if (data[IFLA_PFSYNC_LOCAL])
 		cfg->local = nla_get_u8(data[IFLA_PFSYNC_LOCAL]);
+	if (data[IFLA_PFSYNC_ALONE])
+		cfg->alone = nla_get_u8(data[IFLA_PFSYNC_ALONE]);
+	if (data[IFLA_PFSYNC_NOSYNC]) {
+		const struct pfsync_nosync *n =
+			nla_data(data[IFLA_PFSYNC_NOSYNC]);
+
+		cfg->nosync_mark = n->mark;
+		cfg->nosync_mask = n->mask;
+	}
 }
 
 static int parse(struct change *c, struct nlattr *data[],
@@ -279,6 +322,7 @@ static void set_defaults(struct nfsync_config *cfg)
 	cfg->maxupd = PFSYNC_MAXUPD_DEFAULT;
 	cfg->flush_ms = PFSYNC_FLUSH_DEFAULT;
 	cfg->window = PFSYNC_WINDOW_BOUNDED;
+	cfg->alone = true;
 	do {
 		cfg->hostid = get_random_u32();
 	} while (!cfg->hostid);
@@ -347,6 +391,19 @@ static int link_change(struct net_device *dev, struct nlattr *tb[],
 	return nfsync_device_configure(nd, &c.cfg, c.syncdev, extack);
 }
 
+static size_t peer_size(void)
+{
+	return nla_total_size(0) +			/* PEER */
+	       nla_total_size(sizeof(u32)) +		/* HOSTID */
+	       nla_total_size(sizeof(__be32)) +		/* ADDR */
+	       nla_total_size(sizeof(u8)) +		/* LIVE */
+	       nla_total_size(sizeof(u32)) +		/* HEARD */
+	       nla_total_size_64bit(sizeof(u64)) +	/* LOST */
+	       nla_total_size(sizeof(u8)) +		/* VERDICT */
+	       nla_total_size(sizeof(u32)) +		/* STATES */
+	       nla_total_size(sizeof(u32));		/* UPTIME */
+}
+
 static size_t link_size(const struct net_device *dev)
 {
 	return nla_total_size(sizeof(u32)) +	/* SYNCDEV */
@@ -358,7 +415,11 @@ static size_t link_size(const struct net_device *dev)
 	       nla_total_size(sizeof(u8)) +	/* DEFER */
 	       nla_total_size(sizeof(u32)) +	/* HOSTID */
 	       nla_total_size(sizeof(u8)) +	/* LOCAL */
-	       nla_total_size(sizeof(u8));	/* VERDICT */
+	       nla_total_size(sizeof(u8)) +	/* VERDICT */
+	       nla_total_size(sizeof(u8)) +	/* ALONE */
+	       nla_total_size(sizeof(struct pfsync_nosync)) +
+	       nla_total_size(0) +		/* PEERS */
+	       NFSYNC_PEERS_MAX * peer_size();
 }
 
 /* 0 when there is none, also while a configured one is away */
@@ -374,10 +435,49 @@ static u32 syncdev_index(const struct nfsync_dev *nd)
 	return ifindex;
 }
 
+static int fill_peer(struct sk_buff *skb, const struct nfsync_peer *p)
+{
+	struct nlattr *nest = nla_nest_start(skb, IFLA_PFSYNC_PEER);
+
+	if (!nest ||
+	    nla_put_u32(skb, IFLA_PFSYNC_PEER_HOSTID, p->creatorid) ||
+	    nla_put_in_addr(skb, IFLA_PFSYNC_PEER_ADDR, p->saddr) ||
+	    nla_put_u8(skb, IFLA_PFSYNC_PEER_LIVE, p->live) ||
+	    nla_put_u32(skb, IFLA_PFSYNC_PEER_HEARD,
+			jiffies_to_msecs(jiffies - p->heard)) ||
+	    nla_put_u64_64bit(skb, IFLA_PFSYNC_PEER_LOST, p->gap.lost,
+			      IFLA_PFSYNC_PEER_PAD) ||
+	    nla_put_u8(skb, IFLA_PFSYNC_PEER_VERDICT, p->hello.verdict) ||
+	    nla_put_u32(skb, IFLA_PFSYNC_PEER_STATES, p->hello.states) ||
+	    nla_put_u32(skb, IFLA_PFSYNC_PEER_UPTIME, p->hello.uptime))
+		return -EMSGSIZE;
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+static int fill_peers(struct sk_buff *skb, struct nfsync_dev *nd)
+{
+	struct nlattr *nest = nla_nest_start(skb, IFLA_PFSYNC_PEERS);
+	struct nfsync_peer p;
+	unsigned int i;
+
+	if (!nest)
+		return -EMSGSIZE;
+	for (i = 0; nfsync_peer_get(nd, i, &p); i++)
+		if (p.saddr && fill_peer(skb, &p))
+			return -EMSGSIZE;
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
 static int link_fill(struct sk_buff *skb, const struct net_device *dev)
 {
-	const struct nfsync_dev *nd = netdev_priv(dev);
+	struct nfsync_dev *nd = netdev_priv(dev);
 	const struct nfsync_config *cfg = &nd->cfg;
+	const struct pfsync_nosync nosync = {
+		.mark = cfg->nosync_mark,
+		.mask = cfg->nosync_mask,
+	};
 
 	if (nla_put_u32(skb, IFLA_PFSYNC_SYNCDEV, syncdev_index(nd)) ||
 	    nla_put_in_addr(skb, IFLA_PFSYNC_SYNCPEER, cfg->syncpeer) ||
@@ -389,7 +489,10 @@ static int link_fill(struct sk_buff *skb, const struct net_device *dev)
 	    nla_put_u32(skb, IFLA_PFSYNC_HOSTID, cfg->hostid) ||
 	    nla_put_u8(skb, IFLA_PFSYNC_LOCAL, cfg->local) ||
 	    nla_put_u8(skb, IFLA_PFSYNC_VERDICT,
-		       READ_ONCE(nd->peer.verdict)))
+		       READ_ONCE(nd->peers.verdict)) ||
+	    nla_put_u8(skb, IFLA_PFSYNC_ALONE, cfg->alone) ||
+	    nla_put(skb, IFLA_PFSYNC_NOSYNC, sizeof(nosync), &nosync) ||
+	    fill_peers(skb, nd))
 		return -EMSGSIZE;
 	return 0;
 }

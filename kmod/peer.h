@@ -1,32 +1,92 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Who has been heard, and whether this node may serve.
+ * Who is heard on the sync link, what of theirs was lost, and whether this
+ * node may serve.
  */
 #ifndef _NFSYNC_PEER_H
 #define _NFSYNC_PEER_H
 
 #include <linux/spinlock.h>
 #include <linux/types.h>
+#include <linux/workqueue.h>
 #include "../include/uapi/linux/if_pfsync.h"
+#include "gap.h"
+#include "wire.h"
 
 struct nfsync_dev;
 
-/* senders of a foreign version that were already named in the log */
-#define NFSYNC_PEER_STRANGERS	8
+/* Nodes that are told apart; of more the one silent for longest is forgotten */
+#define NFSYNC_PEERS_MAX	8
+
+#define NFSYNC_HELLO_INTERVAL	HZ
+/* One that was silent for that long is gone; a BSD says no hello */
+#define NFSYNC_PEER_SILENT	(5 * NFSYNC_HELLO_INTERVAL)
+#define NFSYNC_BSD_SILENT	(60 * HZ)
 
 struct nfsync_peer {
-	spinlock_t lock;		/* guards all of it */
+	u32 creatorid;			/* 0: a BSD, known by its address */
+	u32 incarnation;
+	__be32 saddr;
+	bool live;
+	bool greeted;			/* said hello since it is live */
+	bool stranger_logged;		/* its version was named in the log */
+	unsigned long heard;		/* jiffies */
+	u32 hello_seq;			/* number of its last hello's frame */
+	u64 lost_told;			/* of gap.lost, that were acted on */
+	struct nfsync_gap gap;
+	struct nfsync_msg_hello hello;
+};
+
+struct nfsync_peers {
+	spinlock_t lock;		/* guards all but the atomics and works */
 	enum pfsync_verdict verdict;
-	bool heard;			/* any good frame since up */
+	bool served;			/* was in sync or alone since up */
 	bool ownid_logged;
-	__be32 stranger[NFSYNC_PEER_STRANGERS];
-	unsigned int n_strangers;
+	unsigned int n;
+	struct nfsync_peer v[NFSYNC_PEERS_MAX];
+
+	u32 incarnation;		/* ours */
+	atomic_t seq;			/* of our last frame */
+	time64_t up_since;		/* s, monotonic */
+	struct delayed_work hello;
+	struct delayed_work notify;
 };
 
 void nfsync_peer_init(struct nfsync_dev *nd);
-void nfsync_peer_heard(struct nfsync_dev *nd);
+void nfsync_peer_start(struct nfsync_dev *nd);
+void nfsync_peer_stop(struct nfsync_dev *nd);
+void nfsync_peer_link(struct nfsync_dev *nd, bool link);
+void nfsync_peer_set(struct nfsync_dev *nd, enum pfsync_verdict verdict);
+void nfsync_peer_policy(struct nfsync_dev *nd);
+void nfsync_peer_trouble(struct nfsync_dev *nd);
+
+bool nfsync_peer_frame(struct nfsync_dev *nd, __be32 saddr,
+		       const struct nfsync_msg_frame *m);
+void nfsync_peer_bsd(struct nfsync_dev *nd, __be32 saddr);
+void nfsync_peer_hello(struct nfsync_dev *nd, const struct nfsync_msg_frame *fr,
+		       const struct nfsync_msg_hello *m);
+bool nfsync_peer_start_of(struct nfsync_dev *nd,
+			  const struct nfsync_msg_frame *fr, u64 *lost);
+bool nfsync_peer_losses(struct nfsync_dev *nd, u32 creatorid, u64 *lost,
+			u32 *missing);
+bool nfsync_peer_serves(struct nfsync_dev *nd);
+bool nfsync_peer_get(struct nfsync_dev *nd, unsigned int i,
+		     struct nfsync_peer *peer);
+
 void nfsync_peer_foreign(struct nfsync_dev *nd, __be32 saddr, u8 version);
 void nfsync_peer_ownid(struct nfsync_dev *nd, __be32 saddr);
-void nfsync_peer_set(struct nfsync_dev *nd, enum pfsync_verdict verdict);
+
+static inline bool nfsync_verdict_serves(u8 verdict)
+{
+	return verdict == PFSYNC_VERDICT_IN_SYNC ||
+	       verdict == PFSYNC_VERDICT_ALONE ||
+	       verdict == PFSYNC_VERDICT_HEALING;
+}
+
+/* What we number our next frame with */
+static inline u32 nfsync_peer_next_seq(struct nfsync_peers *p)
+{
+	return atomic_inc_return(&p->seq);
+}
 
 #endif /* _NFSYNC_PEER_H */

@@ -17,7 +17,18 @@
 #include "send.h"
 #include "wire.h"
 
-#define BASE_LEN	(sizeof(struct iphdr) + NFSYNC_WIRE_HDR_LEN)
+/* What an empty packet is made of, its number included */
+#define BASE_LEN	(sizeof(struct iphdr) + NFSYNC_WIRE_HDR_LEN + \
+			 NFSYNC_WIRE_SUBH_LEN + NFSYNC_WIRE_FRAME_LEN)
+
+/* DELs of entries deleted by hand wait that many intervals for the rest */
+#define HELD_MAX	100
+
+/* As many DELs as that are worth a CLR, which the peers walk a table for */
+#define PURGE_MIN	8
+
+/* Of more creators than that the DELs leave one by one */
+#define PURGE_CREATORS	8
 
 static const u8 marker_action[NFSYNC_Q_MAX] = {
 	[NFSYNC_Q_UPD_C]	= NFSYNC_ACT_UPD_C,
@@ -40,9 +51,40 @@ static void slice_kick(struct nfsync_slice *sl)
 	tasklet_schedule(&sl->task);
 }
 
+static void slice_arm_timer(struct nfsync_slice *sl)
+	__must_hold(&sl->lock)
+{
+	lockdep_assert_held(&sl->lock);
+
+	if (!timer_pending(&sl->timer))
+		mod_timer(&sl->timer, jiffies +
+			  msecs_to_jiffies(READ_ONCE(sl->nd->cfg.flush_ms)));
+}
+
+/* Deleted by hand in the last interval: it may be the whole table that goes */
+static bool slice_by_hand(const struct nfsync_slice *sl)
+	__must_hold(&sl->lock)
+{
+	lockdep_assert_held(&sl->lock);
+
+	return sl->n[NFSYNC_Q_DEL] && (u32)jiffies - sl->by_hand_at <
+	       msecs_to_jiffies(READ_ONCE(sl->nd->cfg.flush_ms));
+}
+
 static void slice_timeout(struct timer_list *t)
 {
 	struct nfsync_slice *sl = timer_container_of(sl, t, timer);
+	bool hold;
+
+	spin_lock_bh(&sl->lock);
+	hold = !sl->stopped && slice_by_hand(sl) && sl->held < HELD_MAX;
+	sl->held = hold ? sl->held + 1 : 0;
+	if (hold)
+		mod_timer(t, jiffies +
+			  msecs_to_jiffies(READ_ONCE(sl->nd->cfg.flush_ms)));
+	spin_unlock_bh(&sl->lock);
+	if (hold)
+		return;
 
 	nfsync_stats_inc(sl->nd, PFSYNC_STAT_TIMEOUTS);
 	slice_kick(sl);
@@ -179,16 +221,6 @@ static struct nfsync_state *slice_move(struct nfsync_slice *sl,
 
 	slice_link(sl, st, q);
 	return held ? st : NULL;
-}
-
-static void slice_arm_timer(struct nfsync_slice *sl)
-	__must_hold(&sl->lock)
-{
-	lockdep_assert_held(&sl->lock);
-
-	if (!timer_pending(&sl->timer))
-		mod_timer(&sl->timer, jiffies +
-			  msecs_to_jiffies(READ_ONCE(sl->nd->cfg.flush_ms)));
 }
 
 /*
@@ -333,6 +365,7 @@ out:
  * @nd: device
  * @st: state
  * @announce: tell the peers, if they know it at all
+ * @by_hand: more may follow, perhaps the whole table: see nfsync_queue_purge()
  *
  * The one place where NFSYNC_ST_DEAD is set: of several callers (expiry, DEL
  * from a peer, the walk) exactly one is told to unhash (R-000-7).  An INS
@@ -342,7 +375,7 @@ out:
  * Return: true if the caller must call nfsync_state_unhash().
  */
 bool nfsync_queue_delete(struct nfsync_dev *nd, struct nfsync_state *st,
-			 bool announce)
+			 bool announce, bool by_hand)
 {
 	struct nfsync_slice *sl = slice_of(nd, st);
 	bool mine, held;
@@ -353,7 +386,12 @@ bool nfsync_queue_delete(struct nfsync_dev *nd, struct nfsync_state *st,
 	if (mine && announce && !slice_closed(sl) &&
 	    test_bit(NFSYNC_ST_TOLD, &st->flags)) {
 		slice_link(sl, st, NFSYNC_Q_DEL);
-		slice_arm(sl, false);
+		if (by_hand) {
+			sl->by_hand_at = jiffies;
+			slice_arm_timer(sl);
+		} else {
+			slice_arm(sl, false);
+		}
 	}
 	spin_unlock_bh(&sl->lock);
 	if (held)
@@ -434,6 +472,26 @@ void nfsync_queue_ack(struct nfsync_dev *nd, u64 id, u32 creatorid)
 		slice_arm(sl, true);
 	else
 		nfsync_stats_inc(nd, PFSYNC_STAT_ACK_LIMITED);
+	spin_unlock_bh(&sl->lock);
+}
+
+/**
+ * nfsync_queue_deny() - tell a peer that a state it told of has ended here
+ * @nd: device
+ * @id: state id, host order
+ * @creatorid: its creator, host order
+ *
+ * Context: softirq, no lock held.
+ */
+void nfsync_queue_deny(struct nfsync_dev *nd, u64 id, u32 creatorid)
+{
+	struct nfsync_slice *sl = slice_of_id(nd, id);
+
+	spin_lock_bh(&sl->lock);
+	if (idq_add(sl, &sl->deny, id, creatorid))
+		slice_arm(sl, false);
+	else
+		nfsync_stats_inc(nd, PFSYNC_STAT_DENY_LIMITED);
 	spin_unlock_bh(&sl->lock);
 }
 
@@ -536,6 +594,7 @@ bool nfsync_queue_take(struct nfsync_slice *sl, size_t room,
 	b->n_ack = take_ids(sl, &sl->ack, &room, b->ack);
 	for (q = NFSYNC_Q_NONE + 1; q < NFSYNC_Q_MAX; q++)
 		take_states(sl, q, &room, b, &used);
+	b->n_deny = take_ids(sl, &sl->deny, &room, b->deny);
 	b->n_req = take_ids(sl, &sl->req, &room, b->req);
 	if (sl->len == BASE_LEN) {
 		sl->due = false;
@@ -546,6 +605,77 @@ bool nfsync_queue_take(struct nfsync_slice *sl, size_t room,
 	more = sl->len > (sl->due ? BASE_LEN : full);
 	spin_unlock_bh(&sl->lock);
 	return more;
+}
+
+/* A set of creators, small enough to look through */
+struct creators {
+	u32 v[PURGE_CREATORS];
+	unsigned int n;
+};
+
+static bool creators_add(struct creators *c, u32 creatorid)
+{
+	unsigned int i;
+
+	for (i = 0; i < c->n; i++)
+		if (c->v[i] == creatorid)
+			return true;
+	if (c->n == PURGE_CREATORS)
+		return false;
+	c->v[c->n++] = creatorid;
+	return true;
+}
+
+/* One DEL that a CLR will stand for; NULL: no more of them */
+static struct nfsync_state *purge_one(struct nfsync_slice *sl,
+				      struct creators *c)
+{
+	struct nfsync_state *st;
+
+	spin_lock_bh(&sl->lock);
+	st = list_first_entry_or_null(&sl->q[NFSYNC_Q_DEL],
+				      struct nfsync_state, link);
+	if (st && !creators_add(c, st->creatorid))
+		st = NULL;
+	if (st)
+		slice_unlink(sl, st);
+	spin_unlock_bh(&sl->lock);
+	return st;
+}
+
+/**
+ * nfsync_queue_purge() - the table was emptied by hand: tell so, not each end
+ * @nd: device
+ *
+ * Without a state left, a CLR of each creator says the same as all the DELs
+ * that wait.  A state that comes up meanwhile is told after it.
+ *
+ * Context: softirq, a slice's task, no lock held.
+ */
+void nfsync_queue_purge(struct nfsync_dev *nd)
+{
+	unsigned int i, waiting = 0;
+	struct nfsync_state *st;
+	struct creators c = {};
+	bool by_hand = false;
+
+	if (likely(nfsync_state_count(&nd->table)))
+		return;
+
+	for (i = 0; i < nd->queue.n_slices; i++) {
+		const struct nfsync_slice *sl = &nd->queue.slice[i];
+
+		waiting += READ_ONCE(sl->n[NFSYNC_Q_DEL]);
+		by_hand |= (u32)jiffies - READ_ONCE(sl->by_hand_at) < 2 * HZ;
+	}
+	if (!by_hand || waiting < PURGE_MIN)
+		return;
+
+	for (i = 0; i < nd->queue.n_slices; i++)
+		while ((st = purge_one(&nd->queue.slice[i], &c)))
+			nfsync_state_put(st);
+	while (c.n)
+		nfsync_send_clr(nd, c.v[--c.n]);
 }
 
 /**
@@ -577,22 +707,22 @@ void nfsync_queue_kick_all(struct nfsync_dev *nd)
 }
 
 /**
- * nfsync_queue_idle() - has everything that was queued left?
+ * nfsync_queue_flushed() - has everything left that waited at the last kick?
  * @nd: device
  *
+ * What came since does not matter: a busy node's queues are never empty.
+ *
  * Context: process.
- * Return: true if no slice holds anything and no task is at work.
+ * Return: true if so.
  */
-bool nfsync_queue_idle(struct nfsync_dev *nd)
+bool nfsync_queue_flushed(struct nfsync_dev *nd)
 {
 	unsigned int i;
 
 	for (i = 0; i < nd->queue.n_slices; i++) {
 		struct nfsync_slice *sl = &nd->queue.slice[i];
 
-		if (READ_ONCE(sl->len) > BASE_LEN ||
-		    test_bit(TASKLET_STATE_SCHED, &sl->task.state) ||
-		    test_bit(TASKLET_STATE_RUN, &sl->task.state))
+		if (READ_ONCE(sl->due))
 			return false;
 	}
 	return true;
@@ -610,7 +740,8 @@ void nfsync_queue_drop(struct nfsync_slice *sl)
 	u8 q = NFSYNC_Q_NONE + 1;
 
 	spin_lock_bh(&sl->lock);
-	sl->len -= idq_clear(&sl->ack) + idq_clear(&sl->req);
+	sl->len -= idq_clear(&sl->ack) + idq_clear(&sl->deny) +
+		   idq_clear(&sl->req);
 	while (q < NFSYNC_Q_MAX) {
 		st = list_first_entry_or_null(&sl->q[q], struct nfsync_state,
 					      link);

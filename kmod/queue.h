@@ -21,7 +21,7 @@
 struct page_frag_cache;
 struct nfsync_send;
 
-/* Ids owed to the peers, apart from the states: acks and requests */
+/* Ids owed to the peers, apart from the states: acks, denials, requests */
 #define NFSYNC_IDQ_MAX	128
 
 struct nfsync_idq {
@@ -49,11 +49,16 @@ struct nfsync_slice {
 	unsigned int n[NFSYNC_Q_MAX];
 	size_t len;			/* of one packet with all of it */
 	struct nfsync_idq ack;
+	struct nfsync_idq deny;
 	struct nfsync_idq req;
 	bool stopped;
 	bool due;			/* all of it is to leave, not only what
 					 * fills packets
 					 */
+	u32 by_hand_at;			/* jiffies when an entry was last deleted
+					 * by hand
+					 */
+	u8 held;			/* intervals that DELs waited for more */
 	struct nfsync_asked asked[1 << NFSYNC_ASKED_BITS];
 
 	struct nfsync_dev *nd;
@@ -73,8 +78,8 @@ struct nfsync_batch {
 	struct nfsync_state **st;	/* regions in the order of enum nfsync_marker */
 	unsigned int cap;
 	unsigned int n[NFSYNC_Q_MAX];
-	struct nfsync_msg_id *ack, *req;
-	unsigned int n_ack, n_req;
+	struct nfsync_msg_id *ack, *deny, *req;
+	unsigned int n_ack, n_deny, n_req;
 	bool bare;			/* states go without the trailer */
 };
 
@@ -83,7 +88,8 @@ void nfsync_queue_destroy(struct nfsync_dev *nd);
 void nfsync_queue_start(struct nfsync_dev *nd);
 void nfsync_queue_stop(struct nfsync_dev *nd);
 void nfsync_queue_kick_all(struct nfsync_dev *nd);
-bool nfsync_queue_idle(struct nfsync_dev *nd);
+bool nfsync_queue_flushed(struct nfsync_dev *nd);
+void nfsync_queue_purge(struct nfsync_dev *nd);
 
 u16 nfsync_queue_slice(const struct nfsync_dev *nd, const struct nf_conn *ct);
 void nfsync_queue_update(struct nfsync_dev *nd, struct nfsync_state *st,
@@ -91,8 +97,9 @@ void nfsync_queue_update(struct nfsync_dev *nd, struct nfsync_state *st,
 void nfsync_queue_update_full(struct nfsync_dev *nd, struct nfsync_state *st,
 			      bool urgent);
 bool nfsync_queue_delete(struct nfsync_dev *nd, struct nfsync_state *st,
-			 bool announce);
+			 bool announce, bool by_hand);
 void nfsync_queue_ack(struct nfsync_dev *nd, u64 id, u32 creatorid);
+void nfsync_queue_deny(struct nfsync_dev *nd, u64 id, u32 creatorid);
 bool nfsync_queue_request(struct nfsync_dev *nd, u64 id, u32 creatorid);
 
 bool nfsync_queue_take(struct nfsync_slice *sl, size_t room,

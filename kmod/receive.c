@@ -17,7 +17,25 @@
 struct frame {
 	struct nfsync_dev *nd;
 	__be32 saddr;
+	struct nfsync_msg_frame number;	/* creator id 0: it has none */
 };
+
+/* News of a state that has ended: its sender did not hear of that */
+static bool is_buried(struct nfsync_dev *nd, const struct nfsync_msg_state *m)
+{
+	switch (nfsync_tomb_judge(nd, m->id, m->creatorid)) {
+	case NFSYNC_TOMB_DENY:
+		nfsync_stats_inc(nd, PFSYNC_STAT_TOMB_DENIED);
+		nfsync_queue_deny(nd, m->id, m->creatorid);
+		return true;
+	case NFSYNC_TOMB_ASK:
+		nfsync_stats_inc(nd, PFSYNC_STAT_TOMB_ASKED);
+		nfsync_queue_request(nd, m->id, m->creatorid);
+		return true;
+	default:
+		return false;
+	}
+}
 
 static void state_message(const struct frame *fr,
 			  const struct nfsync_msg_state *m, bool insert)
@@ -37,7 +55,7 @@ static void state_message(const struct frame *fr,
 				     m->has_ext ? &m->ext : NULL, m->expire);
 		nfsync_state_put(st);
 	} else {
-		st = nfsync_import_state(nd, m);
+		st = is_buried(nd, m) ? NULL : nfsync_import_state(nd, m);
 	}
 	/* one that was known already is acknowledged as well (B-33) */
 	if (st && m->state_flags & NFSYNC_STATE_ACK)
@@ -125,31 +143,39 @@ static void in_upd_req(const struct frame *fr,
 }
 
 /*
- * A flow whose packets passed here since the peer last spoke of it is alive
- * whatever the peer believes: answered, not obeyed (design 7).
+ * Is a DEL to be answered and not obeyed (design 7)?  A Linux node announces
+ * the end of what its own packets moved last: to know better we must have
+ * seen some since.  A BSD announces whatever expires there, so that a flow
+ * which moved here since it last spoke is alive, however idle.
  */
-static bool moves_here(const struct nfsync_state *st)
+static bool knows_better(const struct frame *fr, const struct nfsync_state *st)
 {
 	u32 peer_at = READ_ONCE(st->peer_at);
 
+	if (fr->number.creatorid)
+		return nfsync_state_moves(st);
 	return test_bit(NFSYNC_ST_LEARNED, &st->flags) ?
 	       (s32)(READ_ONCE(st->seen_at[0]) - peer_at) > 0 ||
 	       (s32)(READ_ONCE(st->seen_at[1]) - peer_at) > 0 :
 	       test_bit(NFSYNC_ST_LOCAL, &st->flags);
 }
 
-static void delete_id(struct nfsync_dev *nd, u64 id, u32 creatorid)
+static void delete_id(const struct frame *fr, u64 id, u32 creatorid)
 {
+	struct nfsync_dev *nd = fr->nd;
 	struct nfsync_state *st = nfsync_state_find_id(nd, id, creatorid);
 
-	if (!st) {
-		nfsync_stats_inc(nd, PFSYNC_STAT_BADSTATE);
-	} else if (moves_here(st)) {
+	if (st && knows_better(fr, st)) {
 		nfsync_stats_inc(nd, PFSYNC_STAT_DEL_REFUSED);
 		nfsync_queue_update_full(nd, st, true);
-	} else {
-		nfsync_import_kill(nd, st);
+		return;
 	}
+	/* an INS or UPD that this overtook must not bring it to life */
+	nfsync_tomb_put(nd, id, creatorid, NFSYNC_TOMB_TOLD);
+	if (st)
+		nfsync_import_kill(nd, st);
+	else
+		nfsync_stats_inc(nd, PFSYNC_STAT_BADSTATE);
 }
 
 static void in_del_c(const struct frame *fr,
@@ -160,7 +186,7 @@ static void in_del_c(const struct frame *fr,
 
 	for (i = 0; i < s->count; i++) {
 		nfsync_wire_get_id(s->body + i * s->stride, &m);
-		delete_id(fr->nd, m.id, m.creatorid);
+		delete_id(fr, m.id, m.creatorid);
 	}
 }
 
@@ -173,7 +199,7 @@ static void in_del(const struct frame *fr, const struct nfsync_wire_section *s)
 		if (nfsync_wire_get_state(s, s->body + i * s->stride, &m))
 			nfsync_stats_inc(fr->nd, PFSYNC_STAT_BADVAL);
 		else
-			delete_id(fr->nd, m.id, m.creatorid);
+			delete_id(fr, m.id, m.creatorid);
 	}
 }
 
@@ -230,18 +256,32 @@ static void in_clr(const struct frame *fr, const struct nfsync_wire_section *s)
 	}
 }
 
-static bool clr_one(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
+static bool is_cleared(const struct nfsync_clr *c,
+		       const struct nfsync_state *st)
 {
-	const struct nfsync_clr *c = arg;
 	unsigned int i;
 
 	for (i = 0; i < c->n; i++)
 		if (st->creatorid == c->v[i].creatorid &&
-		    (s32)(st->import_seq - c->v[i].seq) < 0) {
-			nfsync_import_kill(nd, st);
+		    (s32)(st->import_seq - c->v[i].seq) < 0)
 			return true;
-		}
 	return false;
+}
+
+static bool clr_one(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
+{
+	if (!is_cleared(arg, st))
+		return false;
+
+	/* our own that pass here are alive, whoever emptied a table */
+	if (st->creatorid == READ_ONCE(nd->cfg.hostid) &&
+	    nfsync_state_moves(st)) {
+		nfsync_stats_inc(nd, PFSYNC_STAT_DEL_REFUSED);
+		nfsync_queue_update_full(nd, st, false);
+		return false;
+	}
+	nfsync_import_kill(nd, st);
+	return true;
 }
 
 static void clr_work(struct work_struct *work)
@@ -265,7 +305,37 @@ static void in_bus(const struct frame *fr, const struct nfsync_wire_section *s)
 	struct nfsync_msg_bus m;
 
 	nfsync_wire_get_bus(s->body, &m);
-	nfsync_bulk_status(fr->nd, &m);
+	nfsync_bulk_status(fr->nd, &fr->number, &m);
+}
+
+/* It was looked at before anything else of the frame: see number_of() */
+static void in_frame(const struct frame *fr,
+		     const struct nfsync_wire_section *s)
+{
+}
+
+static void in_hello(const struct frame *fr,
+		     const struct nfsync_wire_section *s)
+{
+	struct nfsync_msg_hello m;
+
+	nfsync_wire_get_hello(s->body, &m);
+	if (m.verdict >= __PFSYNC_VERDICT_MAX || !fr->number.creatorid)
+		nfsync_stats_inc(fr->nd, PFSYNC_STAT_BADVAL);
+	else
+		nfsync_peer_hello(fr->nd, &fr->number, &m);
+}
+
+static void in_total(const struct frame *fr,
+		     const struct nfsync_wire_section *s)
+{
+	struct nfsync_msg_total m;
+
+	nfsync_wire_get_total(s->body, &m);
+	if (m.verdict >= __PFSYNC_VERDICT_MAX)
+		nfsync_stats_inc(fr->nd, PFSYNC_STAT_BADVAL);
+	else
+		nfsync_bulk_total(fr->nd, &m);
 }
 
 /* IPsec counters: known by size, not used yet */
@@ -276,7 +346,7 @@ static void in_tdb(const struct frame *fr, const struct nfsync_wire_section *s)
 static const struct {
 	void (*fn)(const struct frame *fr, const struct nfsync_wire_section *s);
 	enum pfsync_stat stat;
-} handler[NFSYNC_ACT_MAX] = {
+} handler[NFSYNC_ACT_ALL] = {
 	[NFSYNC_ACT_CLR]	= { in_clr, PFSYNC_STAT_RX_CLR },
 	[NFSYNC_ACT_INS]	= { in_ins, PFSYNC_STAT_RX_INS },
 	[NFSYNC_ACT_INS_ACK]	= { in_ins_ack, PFSYNC_STAT_RX_INS_ACK },
@@ -287,6 +357,9 @@ static const struct {
 	[NFSYNC_ACT_DEL_C]	= { in_del_c, PFSYNC_STAT_RX_DEL_C },
 	[NFSYNC_ACT_BUS]	= { in_bus, PFSYNC_STAT_RX_BUS },
 	[NFSYNC_ACT_TDB]	= { in_tdb, PFSYNC_STAT_RX_TDB },
+	[NFSYNC_ACT_FRAME]	= { in_frame, PFSYNC_STAT_RX_FRAME },
+	[NFSYNC_ACT_HELLO]	= { in_hello, PFSYNC_STAT_RX_HELLO },
+	[NFSYNC_ACT_TOTAL]	= { in_total, PFSYNC_STAT_RX_TOTAL },
 };
 
 static void apply(const struct frame *fr, struct nfsync_wire_frame *wf)
@@ -302,6 +375,34 @@ static void apply(const struct frame *fr, struct nfsync_wire_frame *wf)
 		nfsync_stats_add(fr->nd, handler[s.action].stat, s.count);
 		handler[s.action].fn(fr, &s);
 	}
+}
+
+/* The frame's number, if it comes first and from somebody else */
+static void number_of(struct frame *fr, const struct nfsync_wire_frame *wf)
+{
+	struct nfsync_wire_frame peek = *wf;
+	struct nfsync_wire_section s;
+
+	if (!nfsync_wire_next(&peek, &s) || !s.known ||
+	    s.action != NFSYNC_ACT_FRAME)
+		return;
+
+	nfsync_wire_get_frame(s.body, &fr->number);
+	if (fr->number.creatorid != READ_ONCE(fr->nd->cfg.hostid))
+		return;
+	nfsync_peer_ownid(fr->nd, fr->saddr);
+	memset(&fr->number, 0, sizeof(fr->number));
+}
+
+/* Returns whether it is to be applied */
+static bool hear(struct frame *fr, const struct nfsync_wire_frame *wf)
+{
+	number_of(fr, wf);
+	if (fr->number.creatorid)
+		return nfsync_peer_frame(fr->nd, fr->saddr, &fr->number);
+
+	nfsync_peer_bsd(fr->nd, fr->saddr);
+	return true;
 }
 
 static enum pfsync_stat wire_stat(enum nfsync_wire_err err)
@@ -379,8 +480,8 @@ static void receive(struct nfsync_dev *nd, struct sk_buff *skb)
 			nfsync_peer_foreign(nd, fr.saddr, *(u8 *)skb->data);
 		return;
 	}
-	nfsync_peer_heard(nd);
-	apply(&fr, &wf);
+	if (hear(&fr, &wf))
+		apply(&fr, &wf);
 }
 
 /* Context: softirq, RCU read side; consumes @skb, and never resubmits it */

@@ -26,6 +26,7 @@ struct nfsync_send {
 	struct page_frag_cache frag;
 	struct nfsync_batch batch;
 	struct nfsync_msg_id ack[NFSYNC_IDQ_MAX];
+	struct nfsync_msg_id deny[NFSYNC_IDQ_MAX];
 	struct nfsync_msg_id req[NFSYNC_IDQ_MAX];
 	struct nfsync_state *st[BATCH_CAP];
 	union {				/* too big for the stack */
@@ -33,6 +34,25 @@ struct nfsync_send {
 		struct nfsync_msg_upd_c upd_c;
 	};
 };
+
+/* The section that numbers a frame */
+#define NUMBER_LEN	(NFSYNC_WIRE_SUBH_LEN + NFSYNC_WIRE_FRAME_LEN)
+
+/* A body with less room goes without: a bare state comes first (B-13) */
+#define NUMBERED_MIN	(NUMBER_LEN + NFSYNC_WIRE_SUBH_LEN + \
+			 NFSYNC_WIRE_STATE6_LEN)
+
+static u8 *put_number(struct nfsync_dev *nd, u8 *p)
+{
+	struct nfsync_msg_frame m = {
+		.creatorid = READ_ONCE(nd->cfg.hostid),
+		.incarnation = nd->peers.incarnation,
+		.seq = nfsync_peer_next_seq(&nd->peers),
+	};
+
+	p += nfsync_wire_put_subh(p, NFSYNC_WIRE_V6, NFSYNC_ACT_FRAME, 1);
+	return p + nfsync_wire_put_frame(p, &m);
+}
 
 /**
  * nfsync_send_alloc() - what one slice's task works with
@@ -49,6 +69,7 @@ struct nfsync_send *nfsync_send_alloc(void)
 	s->batch.st = s->st;
 	s->batch.cap = BATCH_CAP;
 	s->batch.ack = s->ack;
+	s->batch.deny = s->deny;
 	s->batch.req = s->req;
 	return s;
 }
@@ -92,6 +113,7 @@ static u8 *put_state(struct nfsync_dev *nd, struct nfsync_send *s, u8 *p,
 		return p + nfsync_wire_put_id(p, st->id, st->creatorid);
 	default:
 		nfsync_conntrack_export(nd, st, &s->state);
+		nfsync_bulk_told(nd, st);
 		if (s->batch.bare)
 			return p + nfsync_wire_put_state_bare(p, NFSYNC_WIRE_V6,
 							      &s->state);
@@ -138,6 +160,8 @@ static u8 *put_batch(struct nfsync_dev *nd, struct nfsync_send *s, u8 *p)
 		}
 		nfsync_stats_add(nd, region[q].stat, b->n[q]);
 	}
+	p = put_ids(p, NFSYNC_ACT_DEL_C, b->deny, b->n_deny);
+	nfsync_stats_add(nd, PFSYNC_STAT_TX_DEL_C, b->n_deny);
 	p = put_ids(p, NFSYNC_ACT_UPD_REQ, b->req, b->n_req);
 	nfsync_stats_add(nd, PFSYNC_STAT_TX_UPD_REQ, b->n_req);
 	return p;
@@ -182,6 +206,7 @@ static bool send_one(struct nfsync_dev *nd, struct nfsync_slice *sl)
 	size_t room = min_t(size_t, nfsync_transport_mtu(nd) -
 				    sizeof(struct iphdr) - NFSYNC_WIRE_HDR_LEN,
 			    ROOM_MAX);
+	size_t number = room >= NUMBERED_MIN ? NUMBER_LEN : 0;
 	struct nfsync_send *s = sl->send;
 	struct sk_buff *skb;
 	bool more;
@@ -194,18 +219,21 @@ static bool send_one(struct nfsync_dev *nd, struct nfsync_slice *sl)
 		return false;
 	}
 
-	more = nfsync_queue_take(sl, room, &s->batch);
-	end = put_batch(nd, s, body);
+	more = nfsync_queue_take(sl, room - number, &s->batch);
+	end = put_batch(nd, s, body + number);
 	if (WARN_ON_ONCE(end > body + room)) {
 		/* the arithmetic of take and of the encoders disagree */
 		nfsync_stats_inc(nd, PFSYNC_STAT_LEN_REPAIR);
-		end = body;
+		end = body + number;
 	}
-	if (end == body) {
+	if (end == body + number) {
 		page_frag_free(body);
 		kfree_skb(skb);
 		return false;
 	}
+	/* last, so that every number that is taken leaves */
+	if (number)
+		put_number(nd, body);
 	frame_finish(skb, body, end - body, room);
 	nfsync_transport_xmit(nd, skb);
 	return more;
@@ -229,6 +257,7 @@ void nfsync_send_task(struct tasklet_struct *t)
 		return;
 	}
 
+	nfsync_queue_purge(nd);
 	while (send_one(nd, sl))
 		if (!--budget) {
 			tasklet_schedule(t);
@@ -236,83 +265,161 @@ void nfsync_send_task(struct tasklet_struct *t)
 		}
 }
 
-/* Messages that travel alone, in a linear packet of their own */
-static struct sk_buff *lone_alloc(u8 action, size_t len, gfp_t gfp, u8 **p)
+/*
+ * Messages that travel alone, in a linear packet of their own: numbered like
+ * any other frame.
+ */
+struct control {
+	struct sk_buff *skb;
+	u8 *hdr;
+};
+
+/* The most that a control frame is made of: TOTAL and BUS */
+#define CONTROL_ROOM	(2 * NFSYNC_WIRE_SUBH_LEN + NFSYNC_WIRE_TOTAL_LEN + \
+			 NFSYNC_WIRE_BUS_LEN)
+
+static int control_begin(struct nfsync_dev *nd, struct control *c)
 {
-	size_t body = NFSYNC_WIRE_SUBH_LEN + len;
 	struct sk_buff *skb;
 
-	skb = alloc_skb(NFSYNC_TRANSPORT_HEADROOM + NFSYNC_WIRE_HDR_LEN + body,
-			gfp);
-	if (!skb)
-		return NULL;
-
+	skb = alloc_skb(NFSYNC_TRANSPORT_HEADROOM + NFSYNC_WIRE_HDR_LEN +
+			NUMBER_LEN + CONTROL_ROOM, GFP_ATOMIC | __GFP_NOWARN);
+	if (!skb) {
+		nfsync_stats_inc(nd, PFSYNC_STAT_ONOMEM);
+		return -ENOMEM;
+	}
 	skb_reserve(skb, NFSYNC_TRANSPORT_HEADROOM);
-	nfsync_wire_put_hdr(skb_put(skb, NFSYNC_WIRE_HDR_LEN), NFSYNC_WIRE_V6,
-			    NFSYNC_WIRE_HDR_LEN + body);
-	nfsync_wire_put_subh(skb_put(skb, NFSYNC_WIRE_SUBH_LEN),
-			     NFSYNC_WIRE_V6, action, 1);
-	*p = skb_put(skb, len);
-	return skb;
+	c->skb = skb;
+	c->hdr = skb_put(skb, NFSYNC_WIRE_HDR_LEN);
+	put_number(nd, skb_put(skb, NUMBER_LEN));
+	return 0;
 }
 
-static int lone_xmit(struct nfsync_dev *nd, struct sk_buff *skb,
-		     enum pfsync_stat stat)
+/* Returns where the one message of a section of that action goes */
+static u8 *control_add(struct control *c, u8 action)
+{
+	nfsync_wire_put_subh(skb_put(c->skb, NFSYNC_WIRE_SUBH_LEN),
+			     NFSYNC_WIRE_V6, action, 1);
+	return skb_put(c->skb, nfsync_wire_msg_len(NFSYNC_WIRE_V6, action));
+}
+
+static int control_xmit(struct nfsync_dev *nd, struct control *c,
+			enum pfsync_stat stat)
 {
 	int err;
 
-	if (!nfsync_device_ready(nd)) {
-		kfree_skb(skb);
-		return -ENETDOWN;
-	}
-	err = nfsync_transport_xmit(nd, skb);
+	nfsync_wire_put_hdr(c->hdr, NFSYNC_WIRE_V6, c->skb->len);
+	err = nfsync_transport_xmit(nd, c->skb);
 	if (!err)
 		nfsync_stats_inc(nd, stat);
 	return err;
 }
 
-/**
- * nfsync_send_bus() - bound a bulk transfer
- * @nd: device
- * @status: NFSYNC_BUS_START or NFSYNC_BUS_END
- * @endtime: seconds since the request arrived
- *
- * Context: process.
- * Return: 0 or what kept it from leaving.
- */
-int nfsync_send_bus(struct nfsync_dev *nd, u8 status, u32 endtime)
+static void put_status(struct nfsync_dev *nd, struct control *c, u8 status,
+		       u32 endtime)
 {
 	struct nfsync_msg_bus m = {
 		.creatorid = READ_ONCE(nd->cfg.hostid),
 		.endtime = endtime,
 		.status = status,
 	};
-	struct sk_buff *skb;
-	u8 *p;
 
-	skb = lone_alloc(NFSYNC_ACT_BUS, NFSYNC_WIRE_BUS_LEN, GFP_KERNEL, &p);
-	if (!skb)
-		return -ENOMEM;
-	nfsync_wire_put_bus(p, &m);
-	return lone_xmit(nd, skb, PFSYNC_STAT_TX_BUS);
+	nfsync_wire_put_bus(control_add(c, NFSYNC_ACT_BUS), &m);
+}
+
+/**
+ * nfsync_send_start() - a bulk transfer begins
+ * @nd: device
+ *
+ * Context: process.
+ * Return: 0 or what kept it from leaving.
+ */
+int nfsync_send_start(struct nfsync_dev *nd)
+{
+	struct control c;
+	int err = control_begin(nd, &c);
+
+	if (err)
+		return err;
+	put_status(nd, &c, NFSYNC_BUS_START, 0);
+	return control_xmit(nd, &c, PFSYNC_STAT_TX_BUS);
+}
+
+/**
+ * nfsync_send_end() - a bulk transfer has left
+ * @nd: device
+ * @m: what it was made of
+ * @endtime: seconds since the request arrived
+ *
+ * Context: process.
+ * Return: 0 or what kept it from leaving.
+ */
+int nfsync_send_end(struct nfsync_dev *nd, const struct nfsync_msg_total *m,
+		    u32 endtime)
+{
+	struct control c;
+	int err = control_begin(nd, &c);
+
+	if (err)
+		return err;
+	nfsync_wire_put_total(control_add(&c, NFSYNC_ACT_TOTAL), m);
+	put_status(nd, &c, NFSYNC_BUS_END, endtime);
+	return control_xmit(nd, &c, PFSYNC_STAT_TX_BUS);
 }
 
 /**
  * nfsync_send_bulk_request() - ask for every state: UPD_REQ of (0, 0)
  * @nd: device
  *
- * Context: process.
+ * Context: softirq or process.
  * Return: 0 or what kept it from leaving.
  */
 int nfsync_send_bulk_request(struct nfsync_dev *nd)
 {
-	struct sk_buff *skb;
-	u8 *p;
+	struct control c;
+	int err = control_begin(nd, &c);
 
-	skb = lone_alloc(NFSYNC_ACT_UPD_REQ, NFSYNC_WIRE_ID_LEN, GFP_KERNEL,
-			 &p);
-	if (!skb)
-		return -ENOMEM;
-	nfsync_wire_put_id(p, 0, 0);
-	return lone_xmit(nd, skb, PFSYNC_STAT_TX_UPD_REQ);
+	if (err)
+		return err;
+	nfsync_wire_put_id(control_add(&c, NFSYNC_ACT_UPD_REQ), 0, 0);
+	return control_xmit(nd, &c, PFSYNC_STAT_TX_UPD_REQ);
+}
+
+/**
+ * nfsync_send_hello() - tell the peers how we are
+ * @nd: device, perhaps on its way down
+ * @m: hello
+ *
+ * Context: process.
+ * Return: 0 or what kept it from leaving.
+ */
+int nfsync_send_hello(struct nfsync_dev *nd, const struct nfsync_msg_hello *m)
+{
+	struct control c;
+	int err = control_begin(nd, &c);
+
+	if (err)
+		return err;
+	nfsync_wire_put_hello(control_add(&c, NFSYNC_ACT_HELLO), m);
+	return control_xmit(nd, &c, PFSYNC_STAT_TX_HELLO);
+}
+
+/**
+ * nfsync_send_clr() - every state of a creator has ended
+ * @nd: device
+ * @creatorid: host order
+ *
+ * Context: softirq.
+ * Return: 0 or what kept it from leaving.
+ */
+int nfsync_send_clr(struct nfsync_dev *nd, u32 creatorid)
+{
+	const struct nfsync_msg_clr m = { .creatorid = creatorid };
+	struct control c;
+	int err = control_begin(nd, &c);
+
+	if (err)
+		return err;
+	nfsync_wire_put_clr(control_add(&c, NFSYNC_ACT_CLR), &m);
+	return control_xmit(nd, &c, PFSYNC_STAT_TX_CLR);
 }

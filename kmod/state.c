@@ -92,12 +92,21 @@ void nfsync_state_cache_exit(void)
 	kmem_cache_destroy(state_cache);
 }
 
+static s64 first_id(void)
+{
+	struct timespec64 now;
+
+	ktime_get_real_ts64(&now);
+	return (s64)now.tv_sec << 32 | (u32)now.tv_nsec << 2;
+}
+
 /**
  * nfsync_state_init() - empty tables, and ids that no earlier boot handed out
  * @nd: device in the making
  *
- * Ids start at boot time << 32, as pf's do (wire.md 1.7): a rebooted node
- * with a fixed host id does not reuse one.
+ * Ids start at boot time << 32, as pf's do (wire.md 1.7), with the part of
+ * the second behind it: a node that starts again with a fixed host id does
+ * not reuse one, however fast it is back.
  *
  * Context: process.
  * Return: 0 or -ENOMEM.
@@ -107,7 +116,7 @@ int nfsync_state_init(struct nfsync_dev *nd)
 	struct nfsync_state_table *t = &nd->table;
 	int err;
 
-	atomic64_set(&t->next_id, (s64)ktime_get_real_seconds() << 32);
+	atomic64_set(&t->next_id, first_id());
 	err = rhashtable_init(&t->by_ct, &by_ct_params);
 	if (err)
 		return err;
@@ -116,6 +125,19 @@ int nfsync_state_init(struct nfsync_dev *nd)
 	if (err)
 		rhashtable_destroy(&t->by_ct);
 	return err;
+}
+
+/**
+ * nfsync_state_start() - what was handed out before is not ours any more
+ * @nd: device coming up
+ *
+ * The entries stay when a device goes down, and get new ids when it comes up.
+ *
+ * Context: process, RTNL.
+ */
+void nfsync_state_start(struct nfsync_dev *nd)
+{
+	nd->table.first_id = atomic64_read(&nd->table.next_id) + 1;
 }
 
 /**
@@ -354,7 +376,7 @@ unsigned int nfsync_state_walk(struct nfsync_dev *nd,
 
 static bool flush_one(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
 {
-	if (nfsync_queue_delete(nd, st, false)) {
+	if (nfsync_queue_delete(nd, st, false, false)) {
 		nfsync_window_forget(st);
 		nfsync_state_unhash(nd, st);
 	}

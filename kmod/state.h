@@ -72,6 +72,8 @@ struct nfsync_state {
 	u16 slice;
 	u8 marker;			/* enum nfsync_marker */
 	u8 updates;			/* since queued, saturating */
+	u16 heard_gen;			/* nfsync_bulk.gen when a peer spoke */
+	u16 told_gen;			/* nfsync_bulk.told_gen when told whole */
 	struct list_head link;
 	struct rcu_head rcu;
 };
@@ -85,6 +87,7 @@ struct nfsync_state_table {
 	struct rhashtable by_ct;
 	struct rhashtable by_id;
 	atomic64_t next_id;
+	u64 first_id;			/* that was given since the device is up */
 	atomic_t import_seq;
 };
 
@@ -95,6 +98,7 @@ int nfsync_state_cache_init(void);
 void nfsync_state_cache_exit(void);
 
 int nfsync_state_init(struct nfsync_dev *nd);
+void nfsync_state_start(struct nfsync_dev *nd);
 void nfsync_state_destroy(struct nfsync_dev *nd);
 
 struct nfsync_state *nfsync_state_find_ct(struct nfsync_dev *nd,
@@ -126,6 +130,17 @@ static inline void nfsync_state_refresh(struct nfsync_state *st, u32 expire)
 static inline unsigned int nfsync_state_count(const struct nfsync_state_table *t)
 {
 	return atomic_read(&t->by_ct.nelems);
+}
+
+/* A flow with a packet here that lately is alive, whatever a peer believes */
+#define NFSYNC_STATE_MOVES	(2 * HZ)
+
+static inline bool nfsync_state_moves(const struct nfsync_state *st)
+{
+	u32 now = jiffies;
+
+	return now - READ_ONCE(st->seen_at[0]) < NFSYNC_STATE_MOVES ||
+	       now - READ_ONCE(st->seen_at[1]) < NFSYNC_STATE_MOVES;
 }
 
 /* Both directions count as having passed here just now */

@@ -32,7 +32,7 @@ struct dialect {
 	const u16 *len;		/* shortest message of each action, bytes */
 };
 
-static const u16 v6_len[NFSYNC_ACT_MAX] = {
+static const u16 v6_len[NFSYNC_ACT_ALL] = {
 	[NFSYNC_ACT_CLR]	= NFSYNC_WIRE_CLR_LEN,
 	[NFSYNC_ACT_INS_ACK]	= NFSYNC_WIRE_ID_LEN,
 	[NFSYNC_ACT_UPD_C]	= NFSYNC_WIRE_UPD_C_LEN,
@@ -43,10 +43,13 @@ static const u16 v6_len[NFSYNC_ACT_MAX] = {
 	[NFSYNC_ACT_INS]	= NFSYNC_WIRE_STATE6_LEN,
 	[NFSYNC_ACT_UPD]	= NFSYNC_WIRE_STATE6_LEN,
 	[NFSYNC_ACT_TDB]	= NFSYNC_WIRE_TDB6_LEN,
+	[NFSYNC_ACT_FRAME]	= NFSYNC_WIRE_FRAME_LEN,
+	[NFSYNC_ACT_HELLO]	= NFSYNC_WIRE_HELLO_LEN,
+	[NFSYNC_ACT_TOTAL]	= NFSYNC_WIRE_TOTAL_LEN,
 };
 
 static const struct dialect dialects[] = {
-	{ NFSYNC_WIRE_V6, NFSYNC_ACT_MAX, v6_len },
+	{ NFSYNC_WIRE_V6, NFSYNC_ACT_ALL, v6_len },
 };
 
 static const struct dialect *find_dialect(u8 version)
@@ -724,6 +727,111 @@ size_t nfsync_wire_put_tdb(u8 *p, const struct nfsync_msg_tdb *m)
 	w->rdomain = cpu_to_be16(m->rdomain);
 	w->sproto = m->sproto;
 	w->updates = m->updates;
+	return sizeof(*w);
+}
+
+/**
+ * nfsync_wire_get_frame() - decode who sent a frame
+ * @p: the message, any alignment
+ * @m: filled in, host order
+ */
+void nfsync_wire_get_frame(const u8 *p, struct nfsync_msg_frame *m)
+{
+	const struct nfsync_wire_frame_id *w = (const void *)p;
+
+	m->creatorid = be32_to_cpu(w->creatorid);
+	m->incarnation = be32_to_cpu(w->incarnation);
+	m->seq = be32_to_cpu(w->seq);
+}
+
+/**
+ * nfsync_wire_put_frame() - encode who sends a frame
+ * @p: room for NFSYNC_WIRE_FRAME_LEN bytes, any alignment
+ * @m: host order
+ *
+ * Return: bytes written.
+ */
+size_t nfsync_wire_put_frame(u8 *p, const struct nfsync_msg_frame *m)
+{
+	struct nfsync_wire_frame_id *w = (void *)p;
+
+	w->creatorid = cpu_to_be32(m->creatorid);
+	w->incarnation = cpu_to_be32(m->incarnation);
+	w->seq = cpu_to_be32(m->seq);
+	return sizeof(*w);
+}
+
+/**
+ * nfsync_wire_get_hello() - decode a hello
+ * @p: the message, any alignment
+ * @m: filled in, host order
+ */
+void nfsync_wire_get_hello(const u8 *p, struct nfsync_msg_hello *m)
+{
+	const struct nfsync_wire_hello *w = (const void *)p;
+
+	memset(m, 0, sizeof(*m));
+	m->creatorid = be32_to_cpu(w->creatorid);
+	m->uptime = be32_to_cpu(w->uptime);
+	m->states = be32_to_cpu(w->states);
+	m->verdict = w->verdict;
+	m->peers = w->peers;
+}
+
+/**
+ * nfsync_wire_put_hello() - encode a hello
+ * @p: room for NFSYNC_WIRE_HELLO_LEN bytes, any alignment
+ * @m: host order
+ *
+ * Return: bytes written.
+ */
+size_t nfsync_wire_put_hello(u8 *p, const struct nfsync_msg_hello *m)
+{
+	struct nfsync_wire_hello *w = (void *)p;
+
+	memset(w, 0, sizeof(*w));
+	w->creatorid = cpu_to_be32(m->creatorid);
+	w->uptime = cpu_to_be32(m->uptime);
+	w->states = cpu_to_be32(m->states);
+	w->verdict = m->verdict;
+	w->peers = m->peers;
+	return sizeof(*w);
+}
+
+/**
+ * nfsync_wire_get_total() - decode what a whole transfer brought
+ * @p: the message, any alignment
+ * @m: filled in, host order
+ */
+void nfsync_wire_get_total(const u8 *p, struct nfsync_msg_total *m)
+{
+	const struct nfsync_wire_total *w = (const void *)p;
+
+	memset(m, 0, sizeof(*m));
+	m->creatorid = be32_to_cpu(w->creatorid);
+	m->count = be32_to_cpu(w->count);
+	m->sum = be64_to_cpu(w->sum);
+	m->first_id = be64_to_cpu(w->first_id);
+	m->verdict = w->verdict;
+}
+
+/**
+ * nfsync_wire_put_total() - encode what a whole transfer brought
+ * @p: room for NFSYNC_WIRE_TOTAL_LEN bytes, any alignment
+ * @m: host order
+ *
+ * Return: bytes written.
+ */
+size_t nfsync_wire_put_total(u8 *p, const struct nfsync_msg_total *m)
+{
+	struct nfsync_wire_total *w = (void *)p;
+
+	memset(w, 0, sizeof(*w));
+	w->creatorid = cpu_to_be32(m->creatorid);
+	w->count = cpu_to_be32(m->count);
+	w->sum = cpu_to_be64(m->sum);
+	w->first_id = cpu_to_be64(m->first_id);
+	w->verdict = m->verdict;
 	return sizeof(*w);
 }
 

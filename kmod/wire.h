@@ -37,6 +37,12 @@ enum nfsync_action {
 	NFSYNC_ACT_UPD		= 14,
 	NFSYNC_ACT_TDB		= 15,
 	NFSYNC_ACT_MAX		= 16,
+
+	/* among Linux nodes; a BSD skips them by their length */
+	NFSYNC_ACT_FRAME	= 0x80,
+	NFSYNC_ACT_HELLO	= 0x81,
+	NFSYNC_ACT_TOTAL	= 0x82,
+	NFSYNC_ACT_ALL		= 0x83,	/* size of a table by action */
 };
 
 /* pf's levels of one side of a connection */
@@ -193,6 +199,30 @@ struct nfsync_msg_bus {
 	u8 status;		/* NFSYNC_BUS_* */
 };
 
+/* First in every frame that has room for it: who sent it, and which one it is */
+struct nfsync_msg_frame {
+	u32 creatorid;		/* of the sender */
+	u32 incarnation;	/* another one: @seq and all before is void */
+	u32 seq;		/* one more with each frame */
+};
+
+struct nfsync_msg_hello {
+	u32 creatorid;
+	u32 uptime;		/* s */
+	u32 states;
+	u8 verdict;		/* enum pfsync_verdict */
+	u8 peers;		/* that the sender hears */
+};
+
+/* In front of a bulk transfer's END: what a whole transfer brought */
+struct nfsync_msg_total {
+	u32 creatorid;
+	u32 count;		/* states told */
+	u64 sum;		/* nfsync_wire_mix() of them, added up */
+	u64 first_id;		/* lowest id the sender created since it booted */
+	u8 verdict;		/* of the sender: does it hold all itself? */
+};
+
 struct nfsync_msg_tdb {
 	u8 dst[16];
 	u32 spi;
@@ -223,6 +253,9 @@ enum nfsync_wire_err {
 #define NFSYNC_WIRE_CLR_LEN	20
 #define NFSYNC_WIRE_BUS_LEN	12
 #define NFSYNC_WIRE_TDB6_LEN	52
+#define NFSYNC_WIRE_FRAME_LEN	12
+#define NFSYNC_WIRE_HELLO_LEN	16
+#define NFSYNC_WIRE_TOTAL_LEN	32
 
 /* A checked frame, and a cursor over its sections */
 struct nfsync_wire_frame {
@@ -261,6 +294,9 @@ enum nfsync_wire_err nfsync_wire_get_clr(const u8 *p,
 void nfsync_wire_get_bus(const u8 *p, struct nfsync_msg_bus *m);
 enum nfsync_wire_err nfsync_wire_get_tdb(const u8 *p,
 					 struct nfsync_msg_tdb *m);
+void nfsync_wire_get_frame(const u8 *p, struct nfsync_msg_frame *m);
+void nfsync_wire_get_hello(const u8 *p, struct nfsync_msg_hello *m);
+void nfsync_wire_get_total(const u8 *p, struct nfsync_msg_total *m);
 
 /* Encoders: write every byte of the message, return its length */
 size_t nfsync_wire_put_hdr(u8 *p, u8 version, size_t len);
@@ -275,5 +311,21 @@ size_t nfsync_wire_put_id(u8 *p, u64 id, u32 creatorid);
 size_t nfsync_wire_put_clr(u8 *p, const struct nfsync_msg_clr *m);
 size_t nfsync_wire_put_bus(u8 *p, const struct nfsync_msg_bus *m);
 size_t nfsync_wire_put_tdb(u8 *p, const struct nfsync_msg_tdb *m);
+size_t nfsync_wire_put_frame(u8 *p, const struct nfsync_msg_frame *m);
+size_t nfsync_wire_put_hello(u8 *p, const struct nfsync_msg_hello *m);
+size_t nfsync_wire_put_total(u8 *p, const struct nfsync_msg_total *m);
+
+/*
+ * What one state adds to nfsync_msg_total.sum.  Ids are handed out one after
+ * the other: mixed, so that two sets of the same size rarely add up alike.
+ */
+static inline u64 nfsync_wire_mix(u64 id, u32 creatorid)
+{
+	u64 x = id + creatorid * 0x9e3779b97f4a7c15ULL;
+
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ULL;
+	x = (x ^ x >> 27) * 0x94d049bb133111ebULL;
+	return x ^ x >> 31;
+}
 
 #endif /* _NFSYNC_WIRE_H */

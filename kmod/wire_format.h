@@ -142,6 +142,30 @@ struct nfsync_wire_tdb6 {
 	__be16 rdomain;
 } __packed;
 
+struct nfsync_wire_frame_id {
+	__be32 creatorid;
+	__be32 incarnation;
+	__be32 seq;
+} __packed;
+
+struct nfsync_wire_hello {
+	__be32 creatorid;
+	__be32 uptime;
+	__be32 states;
+	u8 verdict;
+	u8 peers;
+	u8 pad[2];
+} __packed;
+
+struct nfsync_wire_total {
+	__be32 creatorid;
+	__be32 count;
+	__be64 sum;
+	__be64 first_id;
+	u8 verdict;
+	u8 pad[7];
+} __packed;
+
 #define NFSYNC_WIRE_SIZE(type, bytes)					\
 	static_assert(sizeof(struct nfsync_wire_##type) == (bytes),	\
 		      "size of " #type)
@@ -259,6 +283,27 @@ NFSYNC_WIRE_AT(tdb6, cur_bytes, 40);
 NFSYNC_WIRE_AT(tdb6, sproto, 48);
 NFSYNC_WIRE_AT(tdb6, updates, 49);
 NFSYNC_WIRE_AT(tdb6, rdomain, 50);
+
+NFSYNC_WIRE_SIZE(frame_id, NFSYNC_WIRE_FRAME_LEN);
+NFSYNC_WIRE_AT(frame_id, creatorid, 0);
+NFSYNC_WIRE_AT(frame_id, incarnation, 4);
+NFSYNC_WIRE_AT(frame_id, seq, 8);
+
+NFSYNC_WIRE_SIZE(hello, NFSYNC_WIRE_HELLO_LEN);
+NFSYNC_WIRE_AT(hello, creatorid, 0);
+NFSYNC_WIRE_AT(hello, uptime, 4);
+NFSYNC_WIRE_AT(hello, states, 8);
+NFSYNC_WIRE_AT(hello, verdict, 12);
+NFSYNC_WIRE_AT(hello, peers, 13);
+NFSYNC_WIRE_AT(hello, pad, 14);
+
+NFSYNC_WIRE_SIZE(total, NFSYNC_WIRE_TOTAL_LEN);
+NFSYNC_WIRE_AT(total, creatorid, 0);
+NFSYNC_WIRE_AT(total, count, 4);
+NFSYNC_WIRE_AT(total, sum, 8);
+NFSYNC_WIRE_AT(total, first_id, 16);
+NFSYNC_WIRE_AT(total, verdict, 24);
+NFSYNC_WIRE_AT(total, pad, 25);
 
 #undef NFSYNC_WIRE_SIZE
 #undef NFSYNC_WIRE_AT

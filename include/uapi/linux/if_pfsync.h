@@ -28,10 +28,37 @@ enum {
 	IFLA_PFSYNC_HOSTID,	/* u32, creator id of this node, never 0 */
 	IFLA_PFSYNC_LOCAL,	/* u8, 0 or 1: also flows of the firewall itself */
 	IFLA_PFSYNC_VERDICT,	/* u8, enum pfsync_verdict, read only */
+	IFLA_PFSYNC_ALONE,	/* u8, 0 or 1: serve when no peer is there */
+	IFLA_PFSYNC_NOSYNC,	/* struct pfsync_nosync; mask 0: nothing */
+	IFLA_PFSYNC_PEERS,	/* nest of IFLA_PFSYNC_PEER, read only */
 	__IFLA_PFSYNC_MAX
 };
 
 #define IFLA_PFSYNC_MAX (__IFLA_PFSYNC_MAX - 1)
+
+/* Flows whose ct mark is this under the mask are not synchronised */
+struct pfsync_nosync {
+	__u32 mark;
+	__u32 mask;
+};
+
+/* In IFLA_PFSYNC_PEERS: one nest for each node that was heard */
+enum {
+	IFLA_PFSYNC_PEER_UNSPEC,
+	IFLA_PFSYNC_PEER,		/* nest of the following */
+	IFLA_PFSYNC_PEER_HOSTID,	/* u32; 0: a BSD, which says no hello */
+	IFLA_PFSYNC_PEER_ADDR,		/* be32, IPv4 address */
+	IFLA_PFSYNC_PEER_LIVE,		/* u8, 0 or 1: heard lately */
+	IFLA_PFSYNC_PEER_HEARD,		/* u32, ms since its last frame */
+	IFLA_PFSYNC_PEER_LOST,		/* u64, frames that never came */
+	IFLA_PFSYNC_PEER_VERDICT,	/* u8, enum pfsync_verdict, as it says */
+	IFLA_PFSYNC_PEER_STATES,	/* u32, as it says */
+	IFLA_PFSYNC_PEER_UPTIME,	/* u32, s, as it says */
+	IFLA_PFSYNC_PEER_PAD,
+	__IFLA_PFSYNC_PEER_MAX
+};
+
+#define IFLA_PFSYNC_PEER_MAX (__IFLA_PFSYNC_PEER_MAX - 1)
 
 /* Header version 6 is OpenBSD's; the others name FreeBSD's v5 messages */
 enum pfsync_version {
@@ -49,14 +76,20 @@ enum pfsync_window {
 	__PFSYNC_WINDOW_MAX
 };
 
-/* May this node serve?  IFF_RUNNING is set for IN_SYNC and ALONE only */
+/*
+ * May this node serve?  IFF_RUNNING is set for IN_SYNC, HEALING and, unless
+ * configured otherwise, ALONE.
+ */
 enum pfsync_verdict {
 	PFSYNC_VERDICT_DOWN,		/* device is down */
-	PFSYNC_VERDICT_NO_LINK,		/* no syncdev, or it has no carrier */
+	PFSYNC_VERDICT_NO_LINK,		/* no way to a peer, and never in sync */
 	PFSYNC_VERDICT_JOINING,		/* asked for the states, no end seen */
 	PFSYNC_VERDICT_NOT_IN_SYNC,	/* peer heard, transfer failed */
-	PFSYNC_VERDICT_ALONE,		/* asked, and no peer was ever heard */
-	PFSYNC_VERDICT_IN_SYNC,		/* a whole transfer was received */
+	PFSYNC_VERDICT_ALONE,		/* no peer is there */
+	PFSYNC_VERDICT_IN_SYNC,		/* holds what the cluster holds */
+	PFSYNC_VERDICT_HEALING,		/* was in sync or alone, missed some of
+					 * it, and a transfer is on its way
+					 */
 	__PFSYNC_VERDICT_MAX
 };
 
@@ -130,6 +163,22 @@ enum pfsync_verdict {
 	_(ACK_LIMITED, "ack_limited")	/* INS_ACK not sent, too many owed */ \
 	_(CLR_LIMITED, "clr_limited")	/* CLR ignored, too many at work */ \
 	_(QUEUE_DROPPED, "queue_dropped")	/* forgotten when the link went */ \
+	/* peers and transfers */ \
+	_(RX_FRAME, "rx_frame")		/* numbered frames */ \
+	_(RX_HELLO, "rx_hello") \
+	_(RX_TOTAL, "rx_total") \
+	_(TX_HELLO, "tx_hello") \
+	_(TX_CLR, "tx_clr") \
+	_(RX_LOST, "rx_lost")		/* frames of a peer that never came */ \
+	_(RX_TWICE, "rx_twice")		/* frames that came before */ \
+	_(RX_LATE, "rx_late")		/* frames that had been given up */ \
+	_(BULK_TORN, "bulk_torn")	/* transfers that lost something */ \
+	_(SWEPT, "swept")		/* entries a whole transfer did not have */ \
+	_(TOMB_DENIED, "tomb_denied")	/* news of a state that ended here */ \
+	_(TOMB_ASKED, "tomb_asked")	/* news of a state a peer had ended */ \
+	_(DENY_LIMITED, "deny_limited")	/* DEL_C not sent, too many owed */ \
+	_(NOSYNC, "nosync")		/* states withdrawn for their mark */ \
+	_(EXPIRE_ASKED, "expire_asked")	/* entries about to end, asked for */ \
 	/* reasons added later go here: the order above is ABI */
 
 enum pfsync_stat {

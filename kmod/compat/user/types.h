@@ -27,6 +27,10 @@ typedef __UINT64_TYPE__ __be64;
 #define __packed __attribute__((packed))
 #endif
 
+#ifndef fallthrough
+#define fallthrough __attribute__((fallthrough))
+#endif
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 #define be16_to_cpu(x) be16toh(x)
