@@ -51,7 +51,9 @@ static void drain(struct nfsync_dev *nd)
 
 	nfsync_queue_kick_all(nd);
 	for (i = 0; i < DRAIN_STEPS; i++) {
-		if (nfsync_queue_flushed(nd) || !nfsync_device_ready(nd))
+		if (!nfsync_device_ready(nd))
+			return;
+		if (nfsync_queue_flushed(nd))
 			break;
 		usleep_range(200, 1000);
 	}
@@ -97,14 +99,21 @@ void nfsync_bulk_told(struct nfsync_dev *nd, struct nfsync_state *st)
 	atomic64_add(nfsync_wire_mix(st->id, st->creatorid), &b->told_sum);
 }
 
+/*
+ * The run begins to count when START has left: what is told from here on
+ * comes behind it, what was told before is told again.
+ */
 static int send_start(struct nfsync_dev *nd)
 {
 	struct nfsync_bulk *b = &nd->bulk;
+	int err = nfsync_send_start(nd);
 
+	if (err)
+		return err;
 	atomic_set(&b->told, 0);
 	atomic64_set(&b->told_sum, 0);
 	WRITE_ONCE(b->told_gen, b->told_gen + 1);
-	return nfsync_send_start(nd);
+	return 0;
 }
 
 static void send_end(struct nfsync_dev *nd, time64_t began)
@@ -369,17 +378,18 @@ void nfsync_bulk_want(struct nfsync_dev *nd)
 /**
  * nfsync_bulk_gap() - frames of a peer were lost
  * @nd: device
+ * @creatorid: the peer's
  *
  * Asked soon, but the less soon the more often it happens.
  *
  * Context: softirq.
  */
-void nfsync_bulk_gap(struct nfsync_dev *nd)
+void nfsync_bulk_gap(struct nfsync_dev *nd, u32 creatorid)
 {
 	WRITE_ONCE(nd->bulk.calm_since, jiffies);
 	if (READ_ONCE(nd->peers.verdict) == PFSYNC_VERDICT_IN_SYNC)
 		nfsync_peer_set(nd, PFSYNC_VERDICT_HEALING);
-	ask_step(nd, NFSYNC_ASKER_GAP, 0);
+	ask_step(nd, NFSYNC_ASKER_GAP, creatorid);
 }
 
 /**

@@ -301,12 +301,12 @@ static u64 new_losses(struct nfsync_peer *peer)
 	return n;
 }
 
-static void act_on_losses(struct nfsync_dev *nd, u64 n)
+static void act_on_losses(struct nfsync_dev *nd, u32 creatorid, u64 n)
 {
 	if (likely(!n))
 		return;
 	nfsync_stats_add(nd, PFSYNC_STAT_RX_LOST, n);
-	nfsync_bulk_gap(nd);
+	nfsync_bulk_gap(nd, creatorid);
 }
 
 /**
@@ -344,7 +344,7 @@ bool nfsync_peer_frame(struct nfsync_dev *nd, __be32 saddr,
 	lost = new_losses(peer);
 	spin_unlock_bh(&p->lock);
 
-	act_on_losses(nd, lost);
+	act_on_losses(nd, m->creatorid, lost);
 	if (v == NFSYNC_GAP_NEW)
 		return true;
 	nfsync_stats_inc(nd, v == NFSYNC_GAP_TWICE ? PFSYNC_STAT_RX_TWICE :
@@ -436,7 +436,7 @@ void nfsync_peer_hello(struct nfsync_dev *nd, const struct nfsync_msg_frame *fr,
 	}
 out:
 	spin_unlock_bh(&p->lock);
-	act_on_losses(nd, lost);
+	act_on_losses(nd, fr->creatorid, lost);
 	if (gone)
 		nfsync_bulk_gone(nd, fr->creatorid);
 	if (ask)

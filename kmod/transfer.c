@@ -53,13 +53,18 @@ static unsigned int wanted(struct nfsync_asker *a)
 	return ask(a, ASK_MS);
 }
 
-/* Not at once: what was lost was one of many, and more may follow */
-static unsigned int gap(struct nfsync_asker *a)
+/*
+ * Not at once: what was lost was one of many, and more may follow.  What is
+ * lost of a transfer itself shows when it is judged.
+ */
+static unsigned int gap(struct nfsync_asker *a, u32 from)
 {
-	if (a->state != NFSYNC_ASKER_IDLE) {
-		a->again = a->state != NFSYNC_ASKER_ASKED;
+	if (a->state == NFSYNC_ASKER_JUDGING ||
+	    (a->state == NFSYNC_ASKER_RECEIVING && a->from != from))
+		a->again = true;
+	if (a->state != NFSYNC_ASKER_IDLE)
 		return 0;
-	}
+
 	a->state = NFSYNC_ASKER_ASKED;
 	a->tries = 0;
 	a->torn = 0;
@@ -106,18 +111,17 @@ static unsigned int start(struct nfsync_asker *a, u32 from)
 	       (a->torn % TORN_ROUNDS ? 0 : NFSYNC_ASKER_DO_BEGIN);
 }
 
+/* Not done when more was lost meanwhile, of others or behind its end */
 static unsigned int whole(struct nfsync_asker *a)
 {
-	unsigned int todo = NFSYNC_ASKER_DO_DONE;
-
-	a->state = NFSYNC_ASKER_IDLE;
 	a->torn = 0;
 	if (a->again) {
 		a->again = false;
 		a->tries = 0;
-		todo |= ask(a, ASK_MS);
+		return ask(a, ASK_MS);
 	}
-	return todo;
+	a->state = NFSYNC_ASKER_IDLE;
+	return NFSYNC_ASKER_DO_DONE;
 }
 
 static unsigned int torn(struct nfsync_asker *a)
@@ -164,7 +168,7 @@ static unsigned int gone(struct nfsync_asker *a, u32 from)
  * nfsync_asker_step() - something happened to who asks
  * @a: zeroed before the first event
  * @event: what
- * @from: creator id of the peer it is about: START, END, GONE
+ * @from: creator id of the peer it is about: START, END, GAP, GONE
  *
  * Return: NFSYNC_ASKER_DO_*.
  */
@@ -177,7 +181,7 @@ unsigned int nfsync_asker_step(struct nfsync_asker *a,
 	case NFSYNC_ASKER_WANT:
 		return wanted(a);
 	case NFSYNC_ASKER_GAP:
-		return gap(a);
+		return gap(a, from);
 	case NFSYNC_ASKER_TICK:
 		return tick(a);
 	case NFSYNC_ASKER_START:
