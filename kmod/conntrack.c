@@ -306,9 +306,7 @@ static void record_told(struct nfsync_state *st, struct nf_conn *ct,
 		WRITE_ONCE(st->told_win[d], pic->seen[!d].td_maxwin);
 	}
 	WRITE_ONCE(st->told_state, pic->tcp_state);
-	WRITE_ONCE(st->told_status,
-		   (pic->seen_reply ? NFSYNC_EXT_SEEN_REPLY : 0) |
-		   (pic->assured ? NFSYNC_EXT_ASSURED : 0));
+	WRITE_ONCE(st->told_status, nfsync_map_pic_status(pic));
 	nfsync_state_refresh(st, pic->expire);
 }
 

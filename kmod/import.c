@@ -116,12 +116,6 @@ static void set_status(struct nf_conn *ct, u8 status)
 		set_bit(IPS_ASSURED_BIT, &ct->status);
 }
 
-static u8 pic_status(const struct nfsync_map_ct *pic)
-{
-	return (pic->seen_reply ? NFSYNC_EXT_SEEN_REPLY : 0) |
-	       (pic->assured ? NFSYNC_EXT_ASSURED : 0);
-}
-
 static void add_extensions(struct nf_conn *ct)
 {
 	struct nf_conn_tstamp *ts;
@@ -162,7 +156,7 @@ static struct nf_conn *entry_make(struct net *net,
 	}
 	add_extensions(ct);
 	ct->status |= IPS_CONFIRMED;
-	set_status(ct, pic_status(pic));
+	set_status(ct, nfsync_map_pic_status(pic));
 	memset(&ct->proto, 0, sizeof(ct->proto));
 	if (pic->proto == IPPROTO_TCP)
 		ct->proto.tcp.state = pic->tcp_state;
@@ -196,7 +190,7 @@ static void learn_picture(struct nfsync_dev *nd, struct nfsync_state *st,
 		nfsync_window_widen(st, ct);
 	}
 	st->told_state = pic->tcp_state;
-	st->told_status = pic_status(pic);
+	st->told_status = nfsync_map_pic_status(pic);
 	st->told_mark = pic->mark;
 	st->level[NFSYNC_SRC] = m->peer[NFSYNC_SRC].level;
 	st->level[NFSYNC_DST] = m->peer[NFSYNC_DST].level;

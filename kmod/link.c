@@ -35,6 +35,7 @@ static const struct nla_policy policy[IFLA_PFSYNC_MAX + 1] = {
 		.type = NLA_REJECT,
 		.reject_message = "peers are read only",
 	},
+	[IFLA_PFSYNC_RESYNC] = { .type = NLA_FLAG },
 };
 
 static int check_version(const struct nlattr *a,
@@ -388,7 +389,15 @@ static int link_change(struct net_device *dev, struct nlattr *tb[],
 	err = parse(&c, data, extack);
 	if (err)
 		return err;
-	return nfsync_device_configure(nd, &c.cfg, c.syncdev, extack);
+	if (data && data[IFLA_PFSYNC_RESYNC] && !nd->up) {
+		NL_SET_ERR_MSG_ATTR(extack, data[IFLA_PFSYNC_RESYNC],
+				    "resync needs the device up");
+		return -ENETDOWN;
+	}
+	err = nfsync_device_configure(nd, &c.cfg, c.syncdev, extack);
+	if (!err && data && data[IFLA_PFSYNC_RESYNC])
+		nfsync_bulk_want(nd);
+	return err;
 }
 
 static size_t peer_size(void)

@@ -279,8 +279,7 @@ static void export_ext(const struct nfsync_map_ct *ct,
 
 	ext->mark = ct->mark;
 	ext->zone = ct->zone;
-	ext->status = (ct->seen_reply ? NFSYNC_EXT_SEEN_REPLY : 0) |
-		      (ct->assured ? NFSYNC_EXT_ASSURED : 0);
+	ext->status = nfsync_map_pic_status(ct);
 	if (ct->proto != MAP_PROTO_TCP)
 		return;
 	ext->tcp_state = ct->tcp_state;

@@ -89,6 +89,13 @@ enum nfsync_map_err {
 	NFSYNC_MAP_PROTO,	/* protocol or ICMP type without a mapping */
 };
 
+/* NFSYNC_EXT_* of a picture */
+static inline u8 nfsync_map_pic_status(const struct nfsync_map_ct *ct)
+{
+	return (ct->seen_reply ? NFSYNC_EXT_SEEN_REPLY : 0) |
+	       (ct->assured ? NFSYNC_EXT_ASSURED : 0);
+}
+
 void nfsync_map_export(const struct nfsync_map_ct *ct,
 		       struct nfsync_msg_state *m);
 void nfsync_map_export_peers(const struct nfsync_map_ct *ct,

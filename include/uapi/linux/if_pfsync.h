@@ -31,6 +31,7 @@ enum {
 	IFLA_PFSYNC_ALONE,	/* u8, 0 or 1: serve when no peer is there */
 	IFLA_PFSYNC_NOSYNC,	/* struct pfsync_nosync; mask 0: nothing */
 	IFLA_PFSYNC_PEERS,	/* nest of IFLA_PFSYNC_PEER, read only */
+	IFLA_PFSYNC_RESYNC,	/* flag, write only: ask the peers for all */
 	__IFLA_PFSYNC_MAX
 };
 
