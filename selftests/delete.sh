@@ -63,14 +63,6 @@ ct_flush()
 	in_ns "$1" conntrack -F > "$TMP/flush" 2>&1
 }
 
-# reap NS: let all of cl's entries expire, are they gone? conntrack gives up
-# at the first one that ends under its hands
-reap()
-{
-	ct_live "$1" 1 > /dev/null
-	is_reaped "$1"
-}
-
 # ct_live NS SECONDS: so long lives every entry of cl's from now on
 ct_live()
 {
@@ -78,6 +70,19 @@ ct_live()
 	in_ns "$1" conntrack -U -s "$CL6" -t "$2" > "$TMP/live6" 2>&1
 	grep -hoE '[0-9]+ flow entries have been updated' "$TMP"/live[46] |
 		mawk '{ n += $1 } END { print n + 0 }'
+}
+
+# is_short NS: has every entry of cl's three seconds left? conntrack gives up
+# at the first one that ends under its hands
+is_short()
+{
+	local n
+
+	n=$(ct_live "$1" 3)
+	ct_list "$1" > "$TMP/reap"
+	echo "# $n updated of $(wc -l < "$TMP/reap")"
+	tail -qn 1 "$TMP"/live[46] | sed 's/^/#   /'
+	[ "$n" -ge "$(wc -l < "$TMP/reap")" ]
 }
 
 # Conntrack buries its dead when somebody meets them; a listing does, and of
@@ -117,7 +122,8 @@ test_close_and_expiry()
 	check "quiet" wait_quiet "$fw1"
 	# those of fw2 have a minute left: what it loses it was told to lose
 	expect "entries on fw1" "$(ct_list "$fw1" | wc -l)" eq 102
-	check "expired on fw1" wait_for "$WAIT" reap "$fw1"
+	check "about to expire" wait_for "$WAIT" is_short "$fw1"
+	check "expired on fw1" wait_for "$WAIT" is_reaped "$fw1"
 	check "gone from fw2" wait_states "$fw2" 0
 	expect "deleted on fw2" $(($(stat_get "$fw2" imp_deleted) - before)) \
 		eq 102
@@ -201,7 +207,8 @@ test_standby_expires_quietly()
 	check "quiet" wait_quiet "$fw1" "$fw2"
 	before=$(stat_get "$fw2" tx_del_c)
 	expect "entries on fw2" "$(ct_list "$fw2" | wc -l)" eq 5
-	check "expired on fw2" wait_for "$WAIT" reap "$fw2"
+	check "about to expire" wait_for "$WAIT" is_short "$fw2"
+	check "expired on fw2" wait_for "$WAIT" is_reaped "$fw2"
 	expect "quiet ends" "$(stat_get "$fw2" expire_quiet)" ge 5
 	check "quiet" wait_quiet "$fw1" "$fw2"
 	expect "deletions told" "$(stat_get "$fw2" tx_del_c)" eq "$before"
