@@ -362,18 +362,24 @@ test_verdict_and_running()
 	verdict "$fw1" in-sync
 }
 
+# Who served goes on: on a direct cable the link goes with the peer
 test_syncdev_loses_carrier()
 {
 	check "peer's end down" ip -n "$fw2" link set sync down
-	verdict "$fw1" no-link
-	verdict "$fw2" no-link
-	check "no carrier" has_flag "$fw1" NO-CARRIER
-	check "not running" wait_for "$WAIT" not running "$fw1"
+	verdict "$fw1" alone
+	verdict "$fw2" alone
+	check "carrier" has_flag "$fw1" LOWER_UP
+	check "running" running "$fw1"
 	check "peer's end up" ip -n "$fw2" link set sync up
 	verdict "$fw1" in-sync
 	verdict "$fw2" in-sync
 	check "our end down" ip -n "$fw1" link set sync down
+	verdict "$fw1" alone
+	check "down and up without a link" ip -n "$fw1" link set "$DEV" down
+	check "up" ip -n "$fw1" link set "$DEV" up
 	verdict "$fw1" no-link
+	check "no carrier" has_flag "$fw1" NO-CARRIER
+	check "not running" wait_for "$WAIT" not running "$fw1"
 	check "our end up" ip -n "$fw1" link set sync up
 	verdict "$fw1" in-sync
 	check "running" wait_running "$fw1"
@@ -385,8 +391,8 @@ test_syncdev_gone_and_back()
 	local before
 
 	check "del" ip -n "$fw1" link del sync
-	verdict "$fw1" no-link
-	verdict "$fw2" no-link
+	verdict "$fw1" alone
+	verdict "$fw2" alone
 	expect_same "no syncdev" "$(attribute "$fw1" syncdev)" none
 	check "another device changes nothing" ip -n "$fw1" link add other \
 		type veth peer name other2
