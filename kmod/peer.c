@@ -288,6 +288,7 @@ static void hear(struct nfsync_peer *peer, __be32 saddr)
 	peer->heard = jiffies;
 	if (!peer->live) {
 		peer->live = true;
+		peer->joined = false;
 		peer->greeted = false;
 	}
 }
@@ -383,19 +384,25 @@ void nfsync_peer_bsd(struct nfsync_dev *nd, __be32 saddr)
 
 /*
  * Two that serve and had no word of each other: each may know what the other
- * does not.  One that joins asks us.
+ * does not.  One that joins asks us and tells us what we lack, so that who is
+ * in sync need not ask; but who was alone has to.
  */
 static bool reunited(struct nfsync_dev *nd, struct nfsync_peer *peer)
 	__must_hold(&nd->peers.lock)
 {
 	struct nfsync_peers *p = &nd->peers;
-	bool first = !peer->greeted;
 
 	lockdep_assert_held(&p->lock);
 
+	if (!nfsync_verdict_serves(peer->hello.verdict)) {
+		peer->joined = true;
+		return false;
+	}
+	if (peer->greeted)
+		return false;
 	peer->greeted = true;
-	if (!first || !nfsync_verdict_serves(p->verdict) ||
-	    !nfsync_verdict_serves(peer->hello.verdict))
+	if (!nfsync_verdict_serves(p->verdict) ||
+	    (peer->joined && p->verdict == PFSYNC_VERDICT_IN_SYNC))
 		return false;
 	set_locked(nd, PFSYNC_VERDICT_HEALING);
 	return true;
