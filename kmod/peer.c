@@ -150,8 +150,8 @@ void nfsync_peer_link(struct nfsync_dev *nd, bool link)
 	for (i = 0; i < p->n; i++)
 		p->v[i].live = false;
 	if (link) {
-		/* what was not sent meanwhile the peers are to miss */
-		nfsync_peer_next_seq(p);
+		/* what was not sent meanwhile the peers are to ask for */
+		p->incarnation = get_random_u32() | 1;
 		if (!nfsync_verdict_serves(p->verdict))
 			set_locked(nd, PFSYNC_VERDICT_JOINING);
 		else if (p->verdict == PFSYNC_VERDICT_IN_SYNC)
@@ -260,9 +260,8 @@ static struct nfsync_peer *find(struct nfsync_peers *p, u32 creatorid,
 	return NULL;
 }
 
-/* In place of who was silent for longest when there is no room */
-static struct nfsync_peer *add(struct nfsync_peers *p, u32 creatorid,
-			       __be32 saddr)
+/* Whose place a new one takes: its own of another life, or the most silent */
+static struct nfsync_peer *place(struct nfsync_peers *p, __be32 saddr)
 	__must_hold(&p->lock)
 {
 	struct nfsync_peer *peer = &p->v[0];
@@ -270,12 +269,25 @@ static struct nfsync_peer *add(struct nfsync_peers *p, u32 creatorid,
 
 	lockdep_assert_held(&p->lock);
 
+	for (i = 0; i < p->n; i++)
+		if (p->v[i].saddr == saddr)
+			return &p->v[i];
 	if (p->n < NFSYNC_PEERS_MAX)
-		peer = &p->v[p->n++];
-	else
-		for (i = 1; i < NFSYNC_PEERS_MAX; i++)
-			if (time_before(p->v[i].heard, peer->heard))
-				peer = &p->v[i];
+		return &p->v[p->n++];
+	for (i = 1; i < p->n; i++)
+		if (time_before(p->v[i].heard, peer->heard))
+			peer = &p->v[i];
+	return peer;
+}
+
+static struct nfsync_peer *add(struct nfsync_peers *p, u32 creatorid,
+			       __be32 saddr)
+	__must_hold(&p->lock)
+{
+	struct nfsync_peer *peer = place(p, saddr);
+
+	lockdep_assert_held(&p->lock);
+
 	memset(peer, 0, sizeof(*peer));
 	peer->creatorid = creatorid;
 	peer->saddr = saddr;
@@ -335,9 +347,11 @@ bool nfsync_peer_frame(struct nfsync_dev *nd, __be32 saddr,
 	if (peer->incarnation == m->incarnation) {
 		v = nfsync_gap_see(&peer->gap, m->seq);
 	} else {
-		/* a new life: what it sent before is not there to be missed */
+		/* a new life, or a new link: not numbers tell what is missing */
 		peer->incarnation = m->incarnation;
 		peer->hello_seq = m->seq;
+		peer->joined = false;
+		peer->greeted = false;
 		nfsync_gap_start(&peer->gap, m->seq);
 	}
 	if (v == NFSYNC_GAP_NEW)
@@ -629,8 +643,6 @@ void nfsync_peer_start(struct nfsync_dev *nd)
 {
 	struct nfsync_peers *p = &nd->peers;
 
-	/* never 0, which is nobody's */
-	p->incarnation = get_random_u32() | 1;
 	p->up_since = ktime_get_seconds();
 	queue_delayed_work(system_percpu_wq, &p->hello, 0);
 }
