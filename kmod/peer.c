@@ -151,7 +151,7 @@ void nfsync_peer_link(struct nfsync_dev *nd, bool link)
 		p->v[i].live = false;
 	if (link) {
 		/* what was not sent meanwhile the peers are to ask for */
-		p->incarnation = get_random_u32() | 1;
+		WRITE_ONCE(p->incarnation, get_random_u32() | 1);
 		if (!nfsync_verdict_serves(p->verdict))
 			set_locked(nd, PFSYNC_VERDICT_JOINING);
 		else if (p->verdict == PFSYNC_VERDICT_IN_SYNC)
@@ -245,8 +245,7 @@ static void hello_work(struct work_struct *work)
 
 /* --- who is there --- */
 
-static struct nfsync_peer *find(struct nfsync_peers *p, u32 creatorid,
-				__be32 saddr)
+static struct nfsync_peer *find(struct nfsync_peers *p, u32 creatorid)
 	__must_hold(&p->lock)
 {
 	unsigned int i;
@@ -254,8 +253,20 @@ static struct nfsync_peer *find(struct nfsync_peers *p, u32 creatorid,
 	lockdep_assert_held(&p->lock);
 
 	for (i = 0; i < p->n; i++)
-		if (p->v[i].creatorid == creatorid &&
-		    (creatorid || p->v[i].saddr == saddr))
+		if (p->v[i].creatorid == creatorid)
+			return &p->v[i];
+	return NULL;
+}
+
+static struct nfsync_peer *find_addr(struct nfsync_peers *p, __be32 saddr)
+	__must_hold(&p->lock)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&p->lock);
+
+	for (i = 0; i < p->n; i++)
+		if (p->v[i].saddr == saddr)
 			return &p->v[i];
 	return NULL;
 }
@@ -264,14 +275,14 @@ static struct nfsync_peer *find(struct nfsync_peers *p, u32 creatorid,
 static struct nfsync_peer *place(struct nfsync_peers *p, __be32 saddr)
 	__must_hold(&p->lock)
 {
-	struct nfsync_peer *peer = &p->v[0];
+	struct nfsync_peer *peer = find_addr(p, saddr);
 	unsigned int i;
 
 	lockdep_assert_held(&p->lock);
 
-	for (i = 0; i < p->n; i++)
-		if (p->v[i].saddr == saddr)
-			return &p->v[i];
+	if (peer)
+		return peer;
+	peer = &p->v[0];
 	if (p->n < NFSYNC_PEERS_MAX)
 		return &p->v[p->n++];
 	for (i = 1; i < p->n; i++)
@@ -341,7 +352,7 @@ bool nfsync_peer_frame(struct nfsync_dev *nd, __be32 saddr,
 	u64 lost;
 
 	spin_lock_bh(&p->lock);
-	peer = find(p, m->creatorid, saddr);
+	peer = find(p, m->creatorid);
 	if (!peer)
 		peer = add(p, m->creatorid, saddr);
 	if (peer->incarnation == m->incarnation) {
@@ -381,13 +392,15 @@ void nfsync_peer_bsd(struct nfsync_dev *nd, __be32 saddr)
 	bool ask;
 
 	spin_lock_bh(&p->lock);
-	peer = find(p, 0, saddr);
+	/* on the smallest MTUs a Linux node's frames have no number either */
+	peer = find_addr(p, saddr);
 	if (!peer)
 		peer = add(p, 0, saddr);
 	hear(peer, saddr);
 	/* one that went on alone asks who turns up */
-	ask = !peer->greeted && p->verdict == PFSYNC_VERDICT_ALONE;
-	peer->greeted = true;
+	ask = !peer->creatorid && !peer->greeted &&
+	      p->verdict == PFSYNC_VERDICT_ALONE;
+	peer->greeted |= !peer->creatorid;
 	if (ask)
 		set_locked(nd, PFSYNC_VERDICT_HEALING);
 	spin_unlock_bh(&p->lock);
@@ -439,7 +452,7 @@ void nfsync_peer_hello(struct nfsync_dev *nd, const struct nfsync_msg_frame *fr,
 	u64 lost = 0;
 
 	spin_lock_bh(&p->lock);
-	peer = find(p, fr->creatorid, 0);
+	peer = find(p, fr->creatorid);
 	if (!peer)
 		goto out;
 
@@ -480,7 +493,7 @@ bool nfsync_peer_start_of(struct nfsync_dev *nd,
 	struct nfsync_peer *peer;
 
 	spin_lock_bh(&p->lock);
-	peer = fr->creatorid ? find(p, fr->creatorid, 0) : NULL;
+	peer = fr->creatorid ? find(p, fr->creatorid) : NULL;
 	if (peer) {
 		nfsync_gap_settle(&peer->gap, fr->seq - 1);
 		*lost = peer->gap.lost;
@@ -506,7 +519,7 @@ bool nfsync_peer_losses(struct nfsync_dev *nd, u32 creatorid, u64 *lost,
 	const struct nfsync_peer *peer;
 
 	spin_lock_bh(&p->lock);
-	peer = find(p, creatorid, 0);
+	peer = find(p, creatorid);
 	if (peer) {
 		*lost = peer->gap.lost;
 		*missing = nfsync_gap_missing(&peer->gap);
@@ -577,7 +590,7 @@ void nfsync_peer_foreign(struct nfsync_dev *nd, __be32 saddr, u8 version)
 	bool known = true;
 
 	spin_lock_bh(&p->lock);
-	peer = find(p, 0, saddr);
+	peer = find_addr(p, saddr);
 	if (!peer && p->n < NFSYNC_PEERS_MAX)
 		peer = add(p, 0, saddr);
 	if (peer) {
