@@ -251,7 +251,7 @@ test_peers()
 		and .states == 0 and .lost >= 0 and .live"
 	check "text" wait_for "$WAIT" peer_line "$fw2" "$FW1_SYNC hostid$(
 		) 0x11111111 verdict in-sync states 0 uptime [0-9]+s$(
-		) heard [0-9]+ms lost 0"
+		) heard [0-9]+ms lost [0-9]+"
 	nfsync_down "$fw2"
 	check "good-bye" wait_for "$WAIT" peer_is "$fw1" \
 		'.live == false and .verdict == "down"'
