@@ -32,9 +32,11 @@ struct nfsync_bulk {
 	bool walk_due;			/* entries here are not tracked yet */
 
 	u16 gen;			/* what a transfer told carries it */
+	u16 base;			/* the first that is not forgotten yet */
 	u16 told_gen;			/* the same for what we tell */
 	atomic_t told;			/* states, in this run */
 	atomic64_t told_sum;		/* of nfsync_wire_mix() */
+	bool unnumbered;		/* some of it left without a number */
 };
 
 void nfsync_bulk_init(struct nfsync_dev *nd);

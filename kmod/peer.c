@@ -361,6 +361,7 @@ bool nfsync_peer_frame(struct nfsync_dev *nd, __be32 saddr,
 		/* a new life, or a new link: not numbers tell what is missing */
 		peer->incarnation = m->incarnation;
 		peer->hello_seq = m->seq;
+		peer->hello_at = jiffies;
 		peer->joined = false;
 		peer->greeted = false;
 		nfsync_gap_start(&peer->gap, m->seq);
@@ -457,9 +458,15 @@ void nfsync_peer_hello(struct nfsync_dev *nd, const struct nfsync_msg_frame *fr,
 		goto out;
 
 	peer->hello = *m;
-	/* an interval ago everything up to there had left */
-	nfsync_gap_settle(&peer->gap, peer->hello_seq);
-	peer->hello_seq = fr->seq;
+	/*
+	 * An interval ago everything up to there had left.  One that comes
+	 * sooner, for a new verdict, says nothing of what is on its way.
+	 */
+	if (time_after(jiffies, peer->hello_at + NFSYNC_HELLO_INTERVAL / 2)) {
+		nfsync_gap_settle(&peer->gap, peer->hello_seq);
+		peer->hello_seq = fr->seq;
+		peer->hello_at = jiffies;
+	}
 	lost = new_losses(peer);
 	gone = m->verdict == PFSYNC_VERDICT_DOWN;
 	if (gone) {

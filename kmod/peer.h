@@ -32,7 +32,8 @@ struct nfsync_peer {
 	bool greeted;			/* since it is live, said that it serves */
 	bool stranger_logged;		/* its version was named in the log */
 	unsigned long heard;		/* jiffies */
-	u32 hello_seq;			/* number of its last hello's frame */
+	unsigned long hello_at;		/* jiffies */
+	u32 hello_seq;			/* number of the frame it said hello in */
 	u64 lost_told;			/* of gap.lost, that were acted on */
 	struct nfsync_gap gap;
 	struct nfsync_msg_hello hello;

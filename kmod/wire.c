@@ -813,6 +813,7 @@ void nfsync_wire_get_total(const u8 *p, struct nfsync_msg_total *m)
 	m->sum = be64_to_cpu(w->sum);
 	m->first_id = be64_to_cpu(w->first_id);
 	m->verdict = w->verdict;
+	m->flags = w->flags;
 }
 
 /**
@@ -832,6 +833,7 @@ size_t nfsync_wire_put_total(u8 *p, const struct nfsync_msg_total *m)
 	w->sum = cpu_to_be64(m->sum);
 	w->first_id = cpu_to_be64(m->first_id);
 	w->verdict = m->verdict;
+	w->flags = m->flags;
 	return sizeof(*w);
 }
 

@@ -199,6 +199,8 @@ struct nfsync_msg_bus {
 	u8 status;		/* NFSYNC_BUS_* */
 };
 
+#define NFSYNC_TOTAL_UNNUMBERED	0x01	/* the MTU left no room for numbers */
+
 /* First in every frame that has room for it: who sent it, and which one it is */
 struct nfsync_msg_frame {
 	u32 creatorid;		/* of the sender */
@@ -221,6 +223,7 @@ struct nfsync_msg_total {
 	u64 sum;		/* nfsync_wire_mix() of them, added up */
 	u64 first_id;		/* lowest id the sender created since it booted */
 	u8 verdict;		/* of the sender: does it hold all itself? */
+	u8 flags;		/* NFSYNC_TOTAL_* */
 };
 
 struct nfsync_msg_tdb {

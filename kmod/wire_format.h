@@ -163,7 +163,8 @@ struct nfsync_wire_total {
 	__be64 sum;
 	__be64 first_id;
 	u8 verdict;
-	u8 pad[7];
+	u8 flags;
+	u8 pad[6];
 } __packed;
 
 #define NFSYNC_WIRE_SIZE(type, bytes)					\
@@ -303,7 +304,8 @@ NFSYNC_WIRE_AT(total, count, 4);
 NFSYNC_WIRE_AT(total, sum, 8);
 NFSYNC_WIRE_AT(total, first_id, 16);
 NFSYNC_WIRE_AT(total, verdict, 24);
-NFSYNC_WIRE_AT(total, pad, 25);
+NFSYNC_WIRE_AT(total, flags, 25);
+NFSYNC_WIRE_AT(total, pad, 26);
 
 #undef NFSYNC_WIRE_SIZE
 #undef NFSYNC_WIRE_AT
