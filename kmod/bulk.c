@@ -293,10 +293,13 @@ static bool tally_one(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
 {
 	struct tally *t = arg;
 
-	if (is_marked(nd, st, t->gen)) {
-		t->count++;
-		t->sum += nfsync_wire_mix(st->id, st->creatorid);
-	}
+	/* a walk may come by twice: what is counted gets the newest mark */
+	if (READ_ONCE(st->heard_gen) == nd->bulk.gen ||
+	    !is_marked(nd, st, t->gen))
+		return false;
+	WRITE_ONCE(st->heard_gen, nd->bulk.gen);
+	t->count++;
+	t->sum += nfsync_wire_mix(st->id, st->creatorid);
 	return true;
 }
 
@@ -304,7 +307,7 @@ static bool tally_one(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
  * Returns whether all of it is here, or -EAGAIN when some may still come.
  * @gen: which marks count, from this transfer alone or from several
  */
-static int judge(struct nfsync_dev *nd, const struct nfsync_bulk *b, u16 *gen)
+static int judge(struct nfsync_dev *nd, struct nfsync_bulk *b, u16 *gen)
 {
 	bool unnumbered = b->total.flags & NFSYNC_TOTAL_UNNUMBERED;
 	struct tally t = { .gen = b->base };
@@ -322,6 +325,7 @@ static int judge(struct nfsync_dev *nd, const struct nfsync_bulk *b, u16 *gen)
 		return true;
 
 	*gen = b->base;
+	WRITE_ONCE(b->gen, b->gen + 1);
 	nfsync_state_walk(nd, tally_one, &t, NULL);
 	return t.count == b->total.count && t.sum == b->total.sum;
 }
