@@ -376,8 +376,10 @@ static void judge_end(struct nfsync_dev *nd)
 	/* one that joins itself is no authority, unless there is no other */
 	if (!knows && nfsync_peer_serves(nd))
 		whole = false;
-	if (whole && b->numbered && knows)
+	if (whole && b->numbered && knows) {
 		nfsync_state_walk(nd, reconcile_one, &w, drain);
+		nfsync_peer_reconciled(nd, m.creatorid);
+	}
 	if (!whole)
 		nfsync_stats_inc(nd, PFSYNC_STAT_BULK_TORN);
 	ask_step(nd, whole ? NFSYNC_ASKER_WHOLE : NFSYNC_ASKER_TORN, 0);

@@ -536,6 +536,27 @@ bool nfsync_peer_losses(struct nfsync_dev *nd, u32 creatorid, u64 *lost,
 }
 
 /**
+ * nfsync_peer_reconciled() - a whole transfer of a peer was received
+ * @nd: device
+ * @creatorid: the peer's
+ *
+ * Its first hello, which may come later, is then no reason to ask again.
+ *
+ * Context: any.
+ */
+void nfsync_peer_reconciled(struct nfsync_dev *nd, u32 creatorid)
+{
+	struct nfsync_peers *p = &nd->peers;
+	struct nfsync_peer *peer;
+
+	spin_lock_bh(&p->lock);
+	peer = find(p, creatorid);
+	if (peer)
+		peer->greeted = true;
+	spin_unlock_bh(&p->lock);
+}
+
+/**
  * nfsync_peer_serves() - is there a peer that holds the cluster's states?
  * @nd: device
  *

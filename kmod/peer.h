@@ -71,6 +71,7 @@ bool nfsync_peer_start_of(struct nfsync_dev *nd,
 			  const struct nfsync_msg_frame *fr, u64 *lost);
 bool nfsync_peer_losses(struct nfsync_dev *nd, u32 creatorid, u64 *lost,
 			u32 *missing);
+void nfsync_peer_reconciled(struct nfsync_dev *nd, u32 creatorid);
 bool nfsync_peer_serves(struct nfsync_dev *nd);
 bool nfsync_peer_get(struct nfsync_dev *nd, unsigned int i,
 		     struct nfsync_peer *peer);
