@@ -128,7 +128,7 @@ static const struct nfsync_msg_ext state_ext = {
 #define FRAME "deadbeef 01020305 fffffffe"
 #define HELLO "deadbeef 00015181 000186a0 05 02 0000"
 #define TOTAL "deadbeef 00010203 8090a0b0c0d0e0f0 6553f1000000002a 06" \
-	"00000000000000"
+	"01 000000000000"
 
 /* A frame under construction */
 struct frame {
@@ -358,6 +358,12 @@ static void golden_total(void)
 	KTAP_EXPECT_EQ(m.sum, 0x8090a0b0c0d0e0f0);
 	KTAP_EXPECT_EQ(m.first_id, 0x6553f1000000002a);
 	KTAP_EXPECT_EQ(m.verdict, 6);
+	KTAP_EXPECT_EQ(m.flags, NFSYNC_TOTAL_UNNUMBERED);
+	KTAP_EXPECT_EQ(nfsync_wire_put_total(got, &m), 32);
+	KTAP_EXPECT_MEMEQ(got, want, 32);
+
+	want[25] = 0;
+	m.flags = 0;
 	KTAP_EXPECT_EQ(nfsync_wire_put_total(got, &m), 32);
 	KTAP_EXPECT_MEMEQ(got, want, 32);
 }
@@ -678,6 +684,7 @@ static void round_trip_total(void)
 		RANDOM(in.sum);
 		RANDOM(in.first_id);
 		RANDOM(in.verdict);
+		RANDOM(in.flags);
 		memset(&out, 0xa5, sizeof(out));
 		nfsync_wire_put_total(bytes, &in);
 		nfsync_wire_get_total(bytes, &out);
@@ -700,7 +707,7 @@ static void pads_not_read(void)
 
 	unhex(bytes, TOTAL);
 	nfsync_wire_get_total(bytes, &total);
-	memset(bytes + 25, 0xff, 7);
+	memset(bytes + 26, 0xff, 6);
 	nfsync_wire_get_total(bytes, &total2);
 	KTAP_EXPECT_MEMEQ(&total2, &total, sizeof(total));
 }
@@ -1367,6 +1374,7 @@ static void longer_total(void)
 	nfsync_wire_get_total(s.body + s.stride, &m);
 	KTAP_EXPECT_EQ(m.sum, 0x8090a0b0c0d0e0f1);
 	KTAP_EXPECT_EQ(m.first_id, 0x6553f1000000002a);
+	KTAP_EXPECT_EQ(m.flags, NFSYNC_TOTAL_UNNUMBERED);
 }
 
 /* As an OpenBSD sees it: all of 0x80 and above can be stepped over */
