@@ -409,6 +409,24 @@ void nfsync_bulk_want(struct nfsync_dev *nd)
 }
 
 /**
+ * nfsync_bulk_rest() - in sync without a transfer: ask no more
+ * @nd: device
+ *
+ * One that has begun to come is taken.
+ *
+ * Context: softirq.
+ */
+void nfsync_bulk_rest(struct nfsync_dev *nd)
+{
+	struct nfsync_bulk *b = &nd->bulk;
+
+	spin_lock_bh(&b->lock);
+	if (b->asker.state == NFSYNC_ASKER_ASKED)
+		nfsync_asker_step(&b->asker, NFSYNC_ASKER_STOP, 0);
+	spin_unlock_bh(&b->lock);
+}
+
+/**
  * nfsync_bulk_gap() - frames of a peer were lost
  * @nd: device
  * @creatorid: the peer's

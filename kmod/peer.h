@@ -47,6 +47,7 @@ struct nfsync_peers {
 	unsigned int n;
 	struct nfsync_peer v[NFSYNC_PEERS_MAX];
 
+	u32 joined_by;			/* whose transfer was whole last */
 	u32 incarnation;		/* ours */
 	atomic_t seq;			/* of our last frame */
 	time64_t up_since;		/* s, monotonic */
