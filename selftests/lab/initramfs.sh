@@ -18,7 +18,7 @@ expr false find free grep gzip head id kill ln ls mkdir mkfifo mktemp mount mv n
 paste pgrep pidof pkill printf ps readlink realpath rm rmdir sed seq sleep sort stat stty sync tac tail
 taskset tee timeout touch tr true umount uname uniq unshare nsenter wc which
 xargs setsid md5sum sha256sum kmod ip bridge tc ss nft conntrack conntrackd
-ethtool tcpdump ping sysctl mawk jq"
+ethtool tcpdump ping sysctl mawk jq keepalived"
 
 # Present in the guest when the kernel has them; dependencies come along.
 MODULES="crc32c_generic libcrc32c nf_conntrack nf_conntrack_netlink nf_nat
@@ -214,6 +214,9 @@ build_ours()
 	mkdir -p "$dest/bin"
 	cp "$TOP_DIR/selftests"/*.sh "$TOP_DIR/selftests"/settings "$dest/"
 	cp -r "$TOP_DIR/selftests/bench" "$dest/"
+	# tests run what the documentation shows, from where they find it
+	mkdir -p "$ROOT/Documentation"
+	cp -r "$TOP_DIR/Documentation/examples" "$ROOT/Documentation/"
 	find "$TOP_DIR/selftests/bin" -maxdepth 1 -type f -perm -u+x \
 		-exec cp -t "$dest/bin" {} +
 	cp "$CACHE"/kselftest/* "$ROOT/kselftest/"

@@ -17,7 +17,7 @@ set -euo pipefail
 BUILD_PACKAGES="gcc make bc xz-utils kmod pahole libmnl-dev iproute2 dkms
 	clang libclang-rt-dev lld llvm sparse shellcheck codespell perl"
 LAB_PACKAGES="qemu-system-x86 busybox-static cpio zstd conntrack conntrackd
-	nftables tcpdump ethtool iputils-ping socat jq procps
+	nftables tcpdump ethtool iputils-ping socat jq procps keepalived
 	python3 python3-requests python3-argcomplete python3-pkg-resources
 	file udev util-linux"
 
