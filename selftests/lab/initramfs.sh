@@ -26,7 +26,7 @@ nf_tables nft_ct nft_nat nft_chain_nat nft_masq nft_redir nft_log nft_limit
 nft_objref nft_reject_inet nft_hash nft_fib_inet nft_flow_offload nf_flow_table
 nf_flow_table_inet nf_conntrack_ftp nf_nat_ftp nfnetlink_log nf_log_syslog
 veth bridge br_netfilter dummy 8021q vrf macvlan vxlan sch_netem sch_ingress
-sch_tbf cls_matchall act_mirred act_gact"
+sch_tbf cls_matchall cls_flower act_mirred act_gact act_ct"
 
 declare -A MODPATH=()
 
@@ -212,7 +212,7 @@ build_ours()
 	fi
 	dest=$ROOT/selftests
 	mkdir -p "$dest/bin"
-	cp "$TOP_DIR/selftests"/*.sh "$TOP_DIR/selftests"/settings "$dest/"
+	cp "$TOP_DIR/selftests"/{*.sh,*.awk,settings} "$dest/"
 	cp -r "$TOP_DIR/selftests/bench" "$dest/"
 	# tests run what the documentation shows, from where they find it
 	mkdir -p "$ROOT/Documentation"
