@@ -155,19 +155,19 @@ many()
 
 test_flush_of_2000()
 {
-	many 2000
+	many "$(scaled 2000)"
 }
 
 test_flush_of_50000()
 {
-	many 50000
+	many "$(scaled 50000)"
 }
 
 test_2000_connections_close()
 {
 	start_empty
 	set_timeouts 2 "$fw1"
-	check "connections" flow_cl -n 2000 -c 50 -e
+	check "connections" flow_cl -n "$(scaled 2000)" -c 50 -e
 	check "expired on fw1" wait_for "$WAIT" is_reaped "$fw1"
 	check "gone from fw2" wait_states "$fw2" 0
 	set_timeouts 60 "$fw1"

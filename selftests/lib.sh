@@ -81,9 +81,18 @@ done
 command -v loopy_wait > /dev/null || skip_all "no net/lib.sh beside $KSFT"
 set +e
 
-# Emulated and debug kernels: all waits are multiplied by this.
+# Emulated and debug kernels: wait_for multiplies its limit by this, scaled
+# divides by it.
 : "${NFSYNC_SLOW:=1}"
-: "${WAIT:=$((60 * NFSYNC_SLOW))}"
+: "${WAIT:=60}"
+
+# scaled N [LEAST]: as many where speed is normal, fewer on a slow kernel
+scaled()
+{
+	local n=$(($1 / NFSYNC_SLOW)) least=${2:-1}
+
+	echo $((n > least ? n : least))
+}
 
 FLOW_PORT=5000		# the server has this and the next three
 DEV=nfsync0
@@ -204,13 +213,13 @@ wait_quiet()
 {
 	local before after ns tries
 
-	for ((tries = 0; tries < WAIT * 10; tries++)); do
+	for ((tries = 0; tries < WAIT * NFSYNC_SLOW * 10; tries++)); do
 		before=$(for ns in "$@"; do stat_get "$ns" opackets; done)
 		sleep 0.1
 		after=$(for ns in "$@"; do stat_get "$ns" opackets; done)
 		[ "$before" = "$after" ] && return 0
 	done
-	echo "# still sending after $WAIT s"
+	echo "# still sending after $((WAIT * NFSYNC_SLOW)) s"
 	return 1
 }
 
@@ -582,12 +591,14 @@ blackhole()
 # flow_cl [options]: TCP (or with -u UDP) flows from cl to sv over IPv4
 flow_cl()
 {
-	in_ns "$cl" flow client "$SV4" "$FLOW_PORT" "$@"
+	in_ns "$cl" flow client "$SV4" "$FLOW_PORT" \
+		-T $((60 * NFSYNC_SLOW)) "$@"
 }
 
 flow_cl6()
 {
-	in_ns "$cl" flow client "$SV6" "$FLOW_PORT" "$@"
+	in_ns "$cl" flow client "$SV6" "$FLOW_PORT" \
+		-T $((60 * NFSYNC_SLOW)) "$@"
 }
 
 ping_cl()

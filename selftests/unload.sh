@@ -21,7 +21,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-ROUNDS=10
+ROUNDS=$(scaled 10 3)
 HELD=20
 
 # start_traffic: connections that stay and move, and ones that come and go
