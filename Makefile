@@ -99,6 +99,9 @@ shell: guest
 bench-quick: guest
 	selftests/bench/quick.sh
 
+bench-bulk: guest
+	selftests/bench/bulk.sh
+
 clean:
 	-test ! -d $(KDIR) || $(MAKE) -C $(KDIR) M=$(CURDIR)/kmod clean
 	$(MAKE) -C tools/ip clean
@@ -118,10 +121,11 @@ help:
 	@echo 'make check-vng      the same under virtme-ng'
 	@echo 'make lint           style and spelling'
 	@echo 'make bench-quick    instructions and bytes a connection costs'
+	@echo 'make bench-bulk     instructions and bytes a state costs in a transfer'
 	@echo 'make modules        the module for KERNEL=6.1|6.12|7.2, in build/'
 	@echo 'make clean          remove what was built'
 
 .PHONY: all module tools modules install install-module install-dkms \
 	install-tools uninstall uninstall-module uninstall-dkms \
 	uninstall-tools check check-unit check-fuzz lint guest check-guest \
-	check-vng demo shell bench-quick clean help
+	check-vng demo shell bench-quick bench-bulk clean help

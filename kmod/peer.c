@@ -150,8 +150,8 @@ void nfsync_peer_link(struct nfsync_dev *nd, bool link)
 	for (i = 0; i < p->n; i++)
 		p->v[i].live = false;
 	if (link) {
-		/* what was not sent meanwhile the peers are to miss */
-		nfsync_peer_next_seq(p);
+		/* what was not sent meanwhile the peers are to ask for */
+		WRITE_ONCE(p->incarnation, get_random_u32() | 1);
 		if (!nfsync_verdict_serves(p->verdict))
 			set_locked(nd, PFSYNC_VERDICT_JOINING);
 		else if (p->verdict == PFSYNC_VERDICT_IN_SYNC)
@@ -245,8 +245,7 @@ static void hello_work(struct work_struct *work)
 
 /* --- who is there --- */
 
-static struct nfsync_peer *find(struct nfsync_peers *p, u32 creatorid,
-				__be32 saddr)
+static struct nfsync_peer *find(struct nfsync_peers *p, u32 creatorid)
 	__must_hold(&p->lock)
 {
 	unsigned int i;
@@ -254,28 +253,52 @@ static struct nfsync_peer *find(struct nfsync_peers *p, u32 creatorid,
 	lockdep_assert_held(&p->lock);
 
 	for (i = 0; i < p->n; i++)
-		if (p->v[i].creatorid == creatorid &&
-		    (creatorid || p->v[i].saddr == saddr))
+		if (p->v[i].creatorid == creatorid)
 			return &p->v[i];
 	return NULL;
 }
 
-/* In place of who was silent for longest when there is no room */
-static struct nfsync_peer *add(struct nfsync_peers *p, u32 creatorid,
-			       __be32 saddr)
+static struct nfsync_peer *find_addr(struct nfsync_peers *p, __be32 saddr)
 	__must_hold(&p->lock)
 {
-	struct nfsync_peer *peer = &p->v[0];
 	unsigned int i;
 
 	lockdep_assert_held(&p->lock);
 
+	for (i = 0; i < p->n; i++)
+		if (p->v[i].saddr == saddr)
+			return &p->v[i];
+	return NULL;
+}
+
+/* Whose place a new one takes: its own of another life, or the most silent */
+static struct nfsync_peer *place(struct nfsync_peers *p, __be32 saddr)
+	__must_hold(&p->lock)
+{
+	struct nfsync_peer *peer = find_addr(p, saddr);
+	unsigned int i;
+
+	lockdep_assert_held(&p->lock);
+
+	if (peer)
+		return peer;
+	peer = &p->v[0];
 	if (p->n < NFSYNC_PEERS_MAX)
-		peer = &p->v[p->n++];
-	else
-		for (i = 1; i < NFSYNC_PEERS_MAX; i++)
-			if (time_before(p->v[i].heard, peer->heard))
-				peer = &p->v[i];
+		return &p->v[p->n++];
+	for (i = 1; i < p->n; i++)
+		if (time_before(p->v[i].heard, peer->heard))
+			peer = &p->v[i];
+	return peer;
+}
+
+static struct nfsync_peer *add(struct nfsync_peers *p, u32 creatorid,
+			       __be32 saddr)
+	__must_hold(&p->lock)
+{
+	struct nfsync_peer *peer = place(p, saddr);
+
+	lockdep_assert_held(&p->lock);
+
 	memset(peer, 0, sizeof(*peer));
 	peer->creatorid = creatorid;
 	peer->saddr = saddr;
@@ -288,6 +311,7 @@ static void hear(struct nfsync_peer *peer, __be32 saddr)
 	peer->heard = jiffies;
 	if (!peer->live) {
 		peer->live = true;
+		peer->joined = false;
 		peer->greeted = false;
 	}
 }
@@ -328,15 +352,17 @@ bool nfsync_peer_frame(struct nfsync_dev *nd, __be32 saddr,
 	u64 lost;
 
 	spin_lock_bh(&p->lock);
-	peer = find(p, m->creatorid, saddr);
+	peer = find(p, m->creatorid);
 	if (!peer)
 		peer = add(p, m->creatorid, saddr);
 	if (peer->incarnation == m->incarnation) {
 		v = nfsync_gap_see(&peer->gap, m->seq);
 	} else {
-		/* a new life: what it sent before is not there to be missed */
+		/* a new life, or a new link: not numbers tell what is missing */
 		peer->incarnation = m->incarnation;
 		peer->hello_seq = m->seq;
+		peer->joined = false;
+		peer->greeted = false;
 		nfsync_gap_start(&peer->gap, m->seq);
 	}
 	if (v == NFSYNC_GAP_NEW)
@@ -366,13 +392,15 @@ void nfsync_peer_bsd(struct nfsync_dev *nd, __be32 saddr)
 	bool ask;
 
 	spin_lock_bh(&p->lock);
-	peer = find(p, 0, saddr);
+	/* on the smallest MTUs a Linux node's frames have no number either */
+	peer = find_addr(p, saddr);
 	if (!peer)
 		peer = add(p, 0, saddr);
 	hear(peer, saddr);
 	/* one that went on alone asks who turns up */
-	ask = !peer->greeted && p->verdict == PFSYNC_VERDICT_ALONE;
-	peer->greeted = true;
+	ask = !peer->creatorid && !peer->greeted &&
+	      p->verdict == PFSYNC_VERDICT_ALONE;
+	peer->greeted |= !peer->creatorid;
 	if (ask)
 		set_locked(nd, PFSYNC_VERDICT_HEALING);
 	spin_unlock_bh(&p->lock);
@@ -383,19 +411,25 @@ void nfsync_peer_bsd(struct nfsync_dev *nd, __be32 saddr)
 
 /*
  * Two that serve and had no word of each other: each may know what the other
- * does not.  One that joins asks us.
+ * does not.  One that joins asks us and tells us what we lack, so that who is
+ * in sync need not ask; but who was alone has to.
  */
 static bool reunited(struct nfsync_dev *nd, struct nfsync_peer *peer)
 	__must_hold(&nd->peers.lock)
 {
 	struct nfsync_peers *p = &nd->peers;
-	bool first = !peer->greeted;
 
 	lockdep_assert_held(&p->lock);
 
+	if (!nfsync_verdict_serves(peer->hello.verdict)) {
+		peer->joined = true;
+		return false;
+	}
+	if (peer->greeted)
+		return false;
 	peer->greeted = true;
-	if (!first || !nfsync_verdict_serves(p->verdict) ||
-	    !nfsync_verdict_serves(peer->hello.verdict))
+	if (!nfsync_verdict_serves(p->verdict) ||
+	    (peer->joined && p->verdict == PFSYNC_VERDICT_IN_SYNC))
 		return false;
 	set_locked(nd, PFSYNC_VERDICT_HEALING);
 	return true;
@@ -418,7 +452,7 @@ void nfsync_peer_hello(struct nfsync_dev *nd, const struct nfsync_msg_frame *fr,
 	u64 lost = 0;
 
 	spin_lock_bh(&p->lock);
-	peer = find(p, fr->creatorid, 0);
+	peer = find(p, fr->creatorid);
 	if (!peer)
 		goto out;
 
@@ -459,7 +493,7 @@ bool nfsync_peer_start_of(struct nfsync_dev *nd,
 	struct nfsync_peer *peer;
 
 	spin_lock_bh(&p->lock);
-	peer = fr->creatorid ? find(p, fr->creatorid, 0) : NULL;
+	peer = fr->creatorid ? find(p, fr->creatorid) : NULL;
 	if (peer) {
 		nfsync_gap_settle(&peer->gap, fr->seq - 1);
 		*lost = peer->gap.lost;
@@ -485,7 +519,7 @@ bool nfsync_peer_losses(struct nfsync_dev *nd, u32 creatorid, u64 *lost,
 	const struct nfsync_peer *peer;
 
 	spin_lock_bh(&p->lock);
-	peer = find(p, creatorid, 0);
+	peer = find(p, creatorid);
 	if (peer) {
 		*lost = peer->gap.lost;
 		*missing = nfsync_gap_missing(&peer->gap);
@@ -556,7 +590,7 @@ void nfsync_peer_foreign(struct nfsync_dev *nd, __be32 saddr, u8 version)
 	bool known = true;
 
 	spin_lock_bh(&p->lock);
-	peer = find(p, 0, saddr);
+	peer = find_addr(p, saddr);
 	if (!peer && p->n < NFSYNC_PEERS_MAX)
 		peer = add(p, 0, saddr);
 	if (peer) {
@@ -622,8 +656,6 @@ void nfsync_peer_start(struct nfsync_dev *nd)
 {
 	struct nfsync_peers *p = &nd->peers;
 
-	/* never 0, which is nobody's */
-	p->incarnation = get_random_u32() | 1;
 	p->up_since = ktime_get_seconds();
 	queue_delayed_work(system_percpu_wq, &p->hello, 0);
 }

@@ -28,7 +28,8 @@ struct nfsync_peer {
 	u32 incarnation;
 	__be32 saddr;
 	bool live;
-	bool greeted;			/* said hello since it is live */
+	bool joined;			/* was not in sync when it turned up */
+	bool greeted;			/* since it is live, said that it serves */
 	bool stranger_logged;		/* its version was named in the log */
 	unsigned long heard;		/* jiffies */
 	u32 hello_seq;			/* number of its last hello's frame */

@@ -46,7 +46,7 @@ static u8 *put_number(struct nfsync_dev *nd, u8 *p)
 {
 	struct nfsync_msg_frame m = {
 		.creatorid = READ_ONCE(nd->cfg.hostid),
-		.incarnation = nd->peers.incarnation,
+		.incarnation = READ_ONCE(nd->peers.incarnation),
 		.seq = nfsync_peer_next_seq(&nd->peers),
 	};
 

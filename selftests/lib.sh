@@ -711,13 +711,22 @@ wait_lost()
 	wait_for "$WAIT" lost_at_least "$1" "$2"
 }
 
+# said NS: what is told of the link kind, without its peers, which have a line
+# each
+said()
+{
+	local text
+
+	text=$(ip -n "$1" -d -o link show "$DEV")
+	text=${text#* pfsync }
+	echo "${text%%\\*}"
+}
+
 # attribute NS NAME: its value, "none" when it is not shown
 attribute()
 {
-	local text
-	text=$(ip -n "$1" -d -o link show "$DEV")
-	if [[ "$text" =~ \ pfsync\ (.*\ )?$2\ ([^ ]+) ]]; then
-		echo "${BASH_REMATCH[2]}"
+	if [[ " $(said "$1")" =~ \ $2\ ([^ ]+) ]]; then
+		echo "${BASH_REMATCH[1]}"
 	else
 		echo none
 	fi

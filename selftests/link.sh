@@ -38,8 +38,10 @@ raw()
 # shown NS: the configuration as a person sees it, "name value ..."
 shown()
 {
-	[[ "$(ip -n "$1" -d -o link show "$DEV")" =~ \ pfsync\ (.*)\ verdict ]]
-	echo "${BASH_REMATCH[1]}"
+	local text
+
+	text=$(said "$1")
+	echo "${text%% verdict *}"
 }
 
 # json NS: the same as programs see it
@@ -71,6 +73,11 @@ every_attribute()
 	done
 	takes local on
 	takes local off
+	takes alone off
+	takes alone on
+	takes nosync 1/0x3 0x1/0x3
+	takes nosync 0/0xffffffff 0x0/0xffffffff
+	takes nosync none
 	takes defer off
 	takes version 6
 	takes hostid 0xffffffff
@@ -104,7 +111,7 @@ test_defaults()
 	check "hostid" test "$id" != 0x00000000
 	expect_same "attributes" "$(shown "$fw1")" "syncpeer 224.0.0.240$(
 		) version 6 maxupd 128 flush 10 window bounded defer off$(
-		) hostid $id local off"
+		) hostid $id local off alone on"
 	expect_same "verdict" "$(attribute "$fw1" verdict)" down
 	expect_same "mtu" "$(in_ns "$fw1" cat "/sys/class/net/$DEV/mtu")" 1500
 	check "del" nfsync_down "$fw1"
@@ -120,14 +127,16 @@ test_all_at_once()
 
 	check "add" add_link syncdev sync syncpeer "$FW2_SYNC" version 6 \
 		maxupd 7 flush 20 window strict defer off hostid 0xabcdef01 \
-		local on
+		local on alone off nosync 16/0xf0
 	expect_same "attributes" "$(shown "$fw1")" "syncdev sync$(
 		) syncpeer $FW2_SYNC version 6 maxupd 7 flush 20$(
-		) window strict defer off hostid 0xabcdef01 local on"
+		) window strict defer off hostid 0xabcdef01 local on$(
+		) alone off nosync 0x10/0xf0"
 	expect_same "JSON" "$(json "$fw1")" "syncdev sync$(
 		) syncpeer $FW2_SYNC version 6 maxupd 7 flush 20$(
 		) window strict defer false hostid 2882400001 local true$(
-		) verdict down"
+		) alone false nosync {\"mark\":16,\"mask\":240}$(
+		) verdict down peers []"
 	check "del" nfsync_down "$fw1"
 }
 
@@ -158,8 +167,8 @@ test_identical_configuration()
 	before=$(stat_get "$fw1" tx_upd_req)
 	attributes=$(shown "$fw1")
 	set_link syncdev sync syncpeer 224.0.0.240 version 6 maxupd 128 \
-		flush 10 window bounded defer off hostid 0x11111111 local off ||
-		fail "set"
+		flush 10 window bounded defer off hostid 0x11111111 local off \
+		alone on nosync none || fail "set"
 	set_link syncpeer none || fail "syncpeer none"
 	set_link syncdev sync || fail "syncdev sync"
 	expect_same "attributes" "$(shown "$fw1")" "$attributes"
@@ -172,6 +181,38 @@ test_identical_configuration()
 		wait_stat "$fw1" tx_upd_req $((before + 1))
 	set_link syncpeer none || fail "syncpeer none"
 	verdict "$fw1" in-sync
+}
+
+# peer_is NS FILTER: true of the one peer that is shown
+peer_is()
+{
+	ip -n "$1" -d -j link show "$DEV" | jq -e \
+		".[0].linkinfo.info_data.peers | length == 1 and (.[0] | $2)"
+}
+
+# peer_line NS REGEX: the same as a person sees it, on a line of its own
+peer_line()
+{
+	ip -n "$1" -d link show "$DEV" | grep -E "^ +peer $2 $"
+}
+
+test_peers()
+{
+	check "JSON" wait_for "$WAIT" peer_is "$fw1" ".address == \"$FW2_SYNC\" \
+		and .hostid == $((0x22222222)) and .verdict == \"in-sync\" \
+		and .states == 0 and .lost >= 0 and .live"
+	check "text" wait_for "$WAIT" peer_line "$fw2" "$FW1_SYNC hostid$(
+		) 0x11111111 verdict in-sync states 0 uptime [0-9]+s$(
+		) heard [0-9]+ms lost [0-9]+"
+	nfsync_down "$fw2"
+	check "good-bye" wait_for "$WAIT" peer_is "$fw1" \
+		'.live == false and .verdict == "down"'
+	check "gone" wait_for "$WAIT" peer_line "$fw1" \
+		"$FW2_SYNC .* verdict down .* gone"
+	nfsync_up "$fw2" hostid 0x22222222
+	verdict "$fw1" in-sync
+	verdict "$fw2" in-sync
+	check "is back" wait_for "$WAIT" peer_is "$fw1" .live
 }
 
 # refuses TEXT ATTRIBUTES...: the kernel does, in these words, and nothing
@@ -323,18 +364,24 @@ test_verdict_and_running()
 	verdict "$fw1" in-sync
 }
 
+# Who served goes on: on a direct cable the link goes with the peer
 test_syncdev_loses_carrier()
 {
 	check "peer's end down" ip -n "$fw2" link set sync down
-	verdict "$fw1" no-link
-	verdict "$fw2" no-link
-	check "no carrier" has_flag "$fw1" NO-CARRIER
-	check "not running" wait_for "$WAIT" not running "$fw1"
+	verdict "$fw1" alone
+	verdict "$fw2" alone
+	check "carrier" has_flag "$fw1" LOWER_UP
+	check "running" running "$fw1"
 	check "peer's end up" ip -n "$fw2" link set sync up
 	verdict "$fw1" in-sync
 	verdict "$fw2" in-sync
 	check "our end down" ip -n "$fw1" link set sync down
+	verdict "$fw1" alone
+	check "down and up without a link" ip -n "$fw1" link set "$DEV" down
+	check "up" ip -n "$fw1" link set "$DEV" up
 	verdict "$fw1" no-link
+	check "no carrier" has_flag "$fw1" NO-CARRIER
+	check "not running" wait_for "$WAIT" not running "$fw1"
 	check "our end up" ip -n "$fw1" link set sync up
 	verdict "$fw1" in-sync
 	check "running" wait_running "$fw1"
@@ -346,8 +393,8 @@ test_syncdev_gone_and_back()
 	local before
 
 	check "del" ip -n "$fw1" link del sync
-	verdict "$fw1" no-link
-	verdict "$fw2" no-link
+	verdict "$fw1" alone
+	verdict "$fw2" alone
 	expect_same "no syncdev" "$(attribute "$fw1" syncdev)" none
 	check "another device changes nothing" ip -n "$fw1" link add other \
 		type veth peer name other2
@@ -394,6 +441,17 @@ test_names_of_counters()
 }
 
 # tcpdump on nfsync0 sees what leaves and what arrives
+# same_count STATISTIC COUNTER: on fw1; a hello may come between the two
+same_count()
+{
+	local ours theirs
+
+	theirs=$(in_ns "$fw1" cat "/sys/class/net/$DEV/statistics/$1")
+	ours=$(stat_get "$fw1" "$2")
+	echo "# $1 $theirs, $2 $ours"
+	[ "$theirs" = "$ours" ]
+}
+
 test_tcpdump_shows_both_directions()
 {
 	local out
@@ -410,13 +468,8 @@ test_tcpdump_shows_both_directions()
 	kill_spawned
 	start_server
 	# interface counters tell the same story, once each
-	check "quiet" wait_quiet "$fw1" "$fw2"
-	expect_same "received packets" "$(in_ns "$fw1" \
-		cat "/sys/class/net/$DEV/statistics/rx_packets")" \
-		"$(stat_get "$fw1" ipackets)"
-	expect_same "sent packets" "$(in_ns "$fw1" \
-		cat "/sys/class/net/$DEV/statistics/tx_packets")" \
-		"$(stat_get "$fw1" opackets)"
+	check "received packets" wait_for "$WAIT" same_count rx_packets ipackets
+	check "sent packets" wait_for "$WAIT" same_count tx_packets opackets
 }
 
 test_del_while_up()
@@ -439,7 +492,8 @@ need_plugin
 topo_up || skip_all "the topology cannot be set up here"
 run_tests test_without_options_and_without_plugin test_defaults \
 	test_all_at_once test_attributes_while_down test_attributes_while_up \
-	test_identical_configuration test_refusals test_refusals_by_ip \
+	test_identical_configuration test_peers test_refusals \
+	test_refusals_by_ip \
 	test_help test_refused_while_made test_one_device_per_namespace \
 	test_not_movable test_verdict_and_running test_syncdev_loses_carrier \
 	test_syncdev_gone_and_back test_syncdev_renamed \

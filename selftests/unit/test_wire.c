@@ -124,6 +124,12 @@ static const struct nfsync_msg_ext state_ext = {
 	"20010db8" Z8 "00000009 00000000"				\
 	"0000000100000002 0000000300000004 32 05 0006"
 
+/* Among Linux nodes */
+#define FRAME "deadbeef 01020305 fffffffe"
+#define HELLO "deadbeef 00015181 000186a0 05 02 0000"
+#define TOTAL "deadbeef 00010203 8090a0b0c0d0e0f0 6553f1000000002a 06" \
+	"00000000000000"
+
 /* A frame under construction */
 struct frame {
 	size_t len;
@@ -244,6 +250,9 @@ static void golden_subheader(void)
 		{ NFSYNC_ACT_INS,	{ 0x0d, 72, 0x01, 0x02 } },
 		{ NFSYNC_ACT_UPD,	{ 0x0e, 72, 0x01, 0x02 } },
 		{ NFSYNC_ACT_TDB,	{ 0x0f, 13, 0x01, 0x02 } },
+		{ NFSYNC_ACT_FRAME,	{ 0x80, 3, 0x01, 0x02 } },
+		{ NFSYNC_ACT_HELLO,	{ 0x81, 4, 0x01, 0x02 } },
+		{ NFSYNC_ACT_TOTAL,	{ 0x82, 8, 0x01, 0x02 } },
 	};
 	size_t i;
 	u8 got[4];
@@ -305,6 +314,91 @@ static void golden_bus(void)
 	KTAP_EXPECT_EQ(m.status, NFSYNC_BUS_END);
 	KTAP_EXPECT_EQ(nfsync_wire_put_bus(got, &m), 12);
 	KTAP_EXPECT_MEMEQ(got, want, 12);
+}
+
+static void golden_frame(void)
+{
+	struct nfsync_msg_frame m;
+	u8 want[12], got[12];
+
+	KTAP_EXPECT_EQ(unhex(want, FRAME), 12);
+	nfsync_wire_get_frame(want, &m);
+	KTAP_EXPECT_EQ(m.creatorid, 0xdeadbeef);
+	KTAP_EXPECT_EQ(m.incarnation, 0x01020305);
+	KTAP_EXPECT_EQ(m.seq, 0xfffffffe);
+	KTAP_EXPECT_EQ(nfsync_wire_put_frame(got, &m), 12);
+	KTAP_EXPECT_MEMEQ(got, want, 12);
+}
+
+static void golden_hello(void)
+{
+	struct nfsync_msg_hello m;
+	u8 want[16], got[16];
+
+	KTAP_EXPECT_EQ(unhex(want, HELLO), 16);
+	nfsync_wire_get_hello(want, &m);
+	KTAP_EXPECT_EQ(m.creatorid, 0xdeadbeef);
+	KTAP_EXPECT_EQ(m.uptime, 86401);
+	KTAP_EXPECT_EQ(m.states, 100000);
+	KTAP_EXPECT_EQ(m.verdict, 5);
+	KTAP_EXPECT_EQ(m.peers, 2);
+	KTAP_EXPECT_EQ(nfsync_wire_put_hello(got, &m), 16);
+	KTAP_EXPECT_MEMEQ(got, want, 16);
+}
+
+static void golden_total(void)
+{
+	struct nfsync_msg_total m;
+	u8 want[32], got[32];
+
+	KTAP_EXPECT_EQ(unhex(want, TOTAL), 32);
+	nfsync_wire_get_total(want, &m);
+	KTAP_EXPECT_EQ(m.creatorid, 0xdeadbeef);
+	KTAP_EXPECT_EQ(m.count, 0x00010203);
+	KTAP_EXPECT_EQ(m.sum, 0x8090a0b0c0d0e0f0);
+	KTAP_EXPECT_EQ(m.first_id, 0x6553f1000000002a);
+	KTAP_EXPECT_EQ(m.verdict, 6);
+	KTAP_EXPECT_EQ(nfsync_wire_put_total(got, &m), 32);
+	KTAP_EXPECT_MEMEQ(got, want, 32);
+}
+
+/* Both ends have to add up alike, so this is as much a format as the bytes */
+static void golden_mix(void)
+{
+	KTAP_EXPECT_EQ(nfsync_wire_mix(0, 0), 0);
+	KTAP_EXPECT_EQ(nfsync_wire_mix(1, 0), 0x5692161d100b05e5);
+	KTAP_EXPECT_EQ(nfsync_wire_mix(0, 1), 0xe220a8397b1dcdaf);
+	KTAP_EXPECT_EQ(nfsync_wire_mix(0x6553f1000000002a, 0xdeadbeef),
+		       0x3e9b0ffa248bac6b);
+	KTAP_EXPECT_EQ(nfsync_wire_mix(0xffffffffffffffff, 0xffffffff),
+		       0xb079dc1e4a436403);
+}
+
+static u64 mix_run(u64 first, unsigned int n, u32 creatorid)
+{
+	u64 sum = 0;
+
+	while (n--)
+		sum += nfsync_wire_mix(first++, creatorid);
+	return sum;
+}
+
+/* Of ids in a row one for another must show, be it near or a creator's */
+static void mix_tells_sets_apart(void)
+{
+	const u64 first = 0x6553f10000000001;
+	u64 sum = mix_run(first, 100, 7), other;
+	unsigned int i, j;
+
+	for (i = 0; i < 100; i++) {
+		other = sum - nfsync_wire_mix(first + i, 7);
+		for (j = 0; j < 1000; j++)
+			KTAP_EXPECT(other + nfsync_wire_mix(first + 100 + j, 7)
+				    != sum);
+		KTAP_EXPECT(other + nfsync_wire_mix(first + i, 8) != sum);
+	}
+	KTAP_EXPECT(mix_run(first + 1, 100, 7) != sum);
+	KTAP_EXPECT(mix_run(first, 100, 8) != sum);
 }
 
 static void golden_upd_c(void)
@@ -391,7 +485,8 @@ static void message_lengths(void)
 		[NFSYNC_ACT_UPD_C] = 84, [NFSYNC_ACT_UPD_REQ] = 12,
 		[NFSYNC_ACT_DEL_C] = 12, [NFSYNC_ACT_BUS] = 12,
 		[NFSYNC_ACT_INS] = 288, [NFSYNC_ACT_UPD] = 288,
-		[NFSYNC_ACT_TDB] = 52,
+		[NFSYNC_ACT_TDB] = 52, [NFSYNC_ACT_FRAME] = 12,
+		[NFSYNC_ACT_HELLO] = 16, [NFSYNC_ACT_TOTAL] = 32,
 	};
 	int i;
 
@@ -532,6 +627,84 @@ static void round_trip_upd_c(void)
 	}
 }
 
+static void round_trip_frame(void)
+{
+	u64 s = 0x5eed0003, *seed = &s;
+	struct nfsync_msg_frame in, out;
+	u8 bytes[12];
+	int i;
+
+	for (i = 0; i < 20000; i++) {
+		RANDOM(in);
+		memset(&out, 0xa5, sizeof(out));
+		nfsync_wire_put_frame(bytes, &in);
+		nfsync_wire_get_frame(bytes, &out);
+		KTAP_EXPECT_MEMEQ(&out, &in, sizeof(in));
+	}
+}
+
+static void round_trip_hello(void)
+{
+	u64 s = 0x5eed0004, *seed = &s;
+	struct nfsync_msg_hello in, out;
+	u8 bytes[16];
+	int i;
+
+	for (i = 0; i < 20000; i++) {
+		memset(&in, 0, sizeof(in));
+		RANDOM(in.creatorid);
+		RANDOM(in.uptime);
+		RANDOM(in.states);
+		RANDOM(in.verdict);
+		RANDOM(in.peers);
+		memset(&out, 0xa5, sizeof(out));
+		nfsync_wire_put_hello(bytes, &in);
+		nfsync_wire_get_hello(bytes, &out);
+		KTAP_EXPECT_MEMEQ(&out, &in, sizeof(in));
+	}
+}
+
+static void round_trip_total(void)
+{
+	u64 s = 0x5eed0005, *seed = &s;
+	struct nfsync_msg_total in, out;
+	u8 bytes[32];
+	int i;
+
+	for (i = 0; i < 20000; i++) {
+		memset(&in, 0, sizeof(in));
+		RANDOM(in.creatorid);
+		RANDOM(in.count);
+		RANDOM(in.sum);
+		RANDOM(in.first_id);
+		RANDOM(in.verdict);
+		memset(&out, 0xa5, sizeof(out));
+		nfsync_wire_put_total(bytes, &in);
+		nfsync_wire_get_total(bytes, &out);
+		KTAP_EXPECT_MEMEQ(&out, &in, sizeof(in));
+	}
+}
+
+/* Reserved bytes are 0 when sent and mean nothing when they come */
+static void pads_not_read(void)
+{
+	struct nfsync_msg_hello hello, hello2;
+	struct nfsync_msg_total total, total2;
+	u8 bytes[32];
+
+	unhex(bytes, HELLO);
+	nfsync_wire_get_hello(bytes, &hello);
+	memset(bytes + 14, 0xff, 2);
+	nfsync_wire_get_hello(bytes, &hello2);
+	KTAP_EXPECT_MEMEQ(&hello2, &hello, sizeof(hello));
+
+	unhex(bytes, TOTAL);
+	nfsync_wire_get_total(bytes, &total);
+	memset(bytes + 25, 0xff, 7);
+	nfsync_wire_get_total(bytes, &total2);
+	KTAP_EXPECT_MEMEQ(&total2, &total, sizeof(total));
+}
+
 /*
  * Encodes over two different backgrounds: a byte that is not written, or
  * one written behind the message, shows as a difference.
@@ -562,8 +735,14 @@ static void every_byte_written(void)
 	struct nfsync_msg_clr clr = { .ifname = "eth0" };
 	struct nfsync_msg_bus bus = { .status = NFSYNC_BUS_START };
 	struct nfsync_msg_tdb tdb = { .af = NFSYNC_AF_INET };
+	struct nfsync_msg_frame fr = { .seq = 1 };
+	struct nfsync_msg_hello hello = { .uptime = 1 };
+	struct nfsync_msg_total total = { .count = 1 };
 	struct nfsync_msg_state m = state4;
 
+	EXPECT_ALL_WRITTEN(12, nfsync_wire_put_frame, &fr);
+	EXPECT_ALL_WRITTEN(16, nfsync_wire_put_hello, &hello);
+	EXPECT_ALL_WRITTEN(32, nfsync_wire_put_total, &total);
 	EXPECT_ALL_WRITTEN(20, nfsync_wire_put_hdr, 6, 20);
 	EXPECT_ALL_WRITTEN(4, nfsync_wire_put_subh_len, NFSYNC_ACT_INS, 1, 264);
 	EXPECT_ALL_WRITTEN(4, nfsync_wire_put_subh, 6, NFSYNC_ACT_INS, 1);
@@ -791,12 +970,16 @@ static void scrub_valid_is_exactly_one(void)
 
 /* Frames */
 
+#define EDGES 16
+
 /* Every action once or more; returns where its sections begin and end */
 static size_t many_sections(size_t *edge)
 {
 	size_t n = 0;
 
 	begin();
+	edge[n++] = frame.len;
+	add("80030001" FRAME);
 	edge[n++] = frame.len;
 	add("0d480002" STATE4 STATE_EXT STATE6 STATE_EXT);
 	edge[n++] = frame.len;
@@ -815,6 +998,10 @@ static size_t many_sections(size_t *edge)
 	edge[n++] = frame.len;
 	add("00050001" CLR);
 	edge[n++] = frame.len;
+	add("81040001" HELLO);
+	edge[n++] = frame.len;
+	add("82080001" TOTAL);
+	edge[n++] = frame.len;
 	add("0a030001" BUS);
 	edge[n++] = frame.len;
 	add("0f0d0002" TDB4 TDB6);
@@ -825,14 +1012,14 @@ static size_t many_sections(size_t *edge)
 static void whole_frame(void)
 {
 	struct wire_walk w;
-	size_t edge[16];
+	size_t edge[EDGES];
 
 	many_sections(edge);
 	w = walk();
 	KTAP_EXPECT_EQ(w.err, NFSYNC_WIRE_OK);
-	KTAP_EXPECT_EQ(w.sections, 10);
+	KTAP_EXPECT_EQ(w.sections, 13);
 	KTAP_EXPECT_EQ(w.skipped, 1);
-	KTAP_EXPECT_EQ(w.messages, 15);
+	KTAP_EXPECT_EQ(w.messages, 18);
 	KTAP_EXPECT_EQ(w.badval, 0);
 }
 
@@ -878,7 +1065,7 @@ static void empty_frame(void)
 
 static void unaligned_frame(void)
 {
-	size_t edge[16], i;
+	size_t edge[EDGES], i;
 	struct wire_walk w;
 	u8 *copy;
 
@@ -891,7 +1078,7 @@ static void unaligned_frame(void)
 		wire_walk(copy + i, frame.len, &w);
 		free(copy);
 		KTAP_EXPECT_EQ(w.err, NFSYNC_WIRE_OK);
-		KTAP_EXPECT_EQ(w.messages, 15);
+		KTAP_EXPECT_EQ(w.messages, 18);
 		KTAP_EXPECT_EQ(w.differ, 0);
 	}
 }
@@ -899,7 +1086,7 @@ static void unaligned_frame(void)
 /* The header tells the whole, fewer bytes came */
 static void truncated_everywhere(void)
 {
-	size_t edge[16], cut;
+	size_t edge[EDGES], cut;
 
 	many_sections(edge);
 	set_len(frame.len);
@@ -912,7 +1099,7 @@ static void truncated_everywhere(void)
 /* The header tells what came: good exactly where a section ends */
 static void shortened_everywhere(void)
 {
-	size_t edge[16], n = many_sections(edge), i = 0, cut;
+	size_t edge[EDGES], n = many_sections(edge), i = 0, cut;
 	bool at_edge;
 
 	for (cut = 20; cut <= frame.len; cut++) {
@@ -974,6 +1161,8 @@ static const u8 min_words[256] = {
 	[NFSYNC_ACT_DEL] = 66, [NFSYNC_ACT_DEL_C] = 3,
 	[NFSYNC_ACT_BUS] = 3, [NFSYNC_ACT_INS] = 66,
 	[NFSYNC_ACT_UPD] = 66, [NFSYNC_ACT_TDB] = 13,
+	[NFSYNC_ACT_FRAME] = 3, [NFSYNC_ACT_HELLO] = 4,
+	[NFSYNC_ACT_TOTAL] = 8,
 };
 
 static void every_action_and_stride(void)
@@ -1136,6 +1325,9 @@ static void longer_messages(void)
 	struct wire_walk w;
 
 	begin();
+	add("80040001" FRAME "ffffffff");
+	add("81050001" HELLO "ffffffff");
+	add("82090002" TOTAL "ffffffff" TOTAL "ffffffff");
 	add("0d490002" STATE4 STATE_EXT "ffffffff"
 	    STATE6 STATE_EXT "ffffffff");
 	add("04160002" UPD_C "ffffffff" UPD_C "ffffffff");
@@ -1145,9 +1337,51 @@ static void longer_messages(void)
 	add("0f0e0002" TDB4 "ffffffff" TDB6 "ffffffff");
 	w = walk();
 	KTAP_EXPECT_EQ(w.err, NFSYNC_WIRE_OK);
-	KTAP_EXPECT_EQ(w.sections, 6);
-	KTAP_EXPECT_EQ(w.messages, 10);
+	KTAP_EXPECT_EQ(w.sections, 9);
+	KTAP_EXPECT_EQ(w.messages, 14);
 	KTAP_EXPECT_EQ(w.badval, 0);
+}
+
+/* The second message of a longer stride is read where it is */
+static void longer_total(void)
+{
+	struct nfsync_wire_section s;
+	struct nfsync_wire_frame f;
+	struct nfsync_msg_total m;
+
+	begin();
+	add("80040001" FRAME "ffffffff");
+	add("82090002" TOTAL "ffffffff" TOTAL "ffffffff");
+	set_len(frame.len);
+	/* the last byte of the second sum */
+	frame.data[20 + 4 + 16 + 4 + 36 + 15] = 0xf1;
+	KTAP_ASSERT_EQ(nfsync_wire_check(&f, frame.data, frame.len),
+		       NFSYNC_WIRE_OK);
+	KTAP_ASSERT(nfsync_wire_next(&f, &s));
+	KTAP_EXPECT_EQ(s.action, NFSYNC_ACT_FRAME);
+	KTAP_EXPECT_EQ(s.stride, 16);
+	KTAP_ASSERT(nfsync_wire_next(&f, &s));
+	KTAP_EXPECT(s.known);
+	KTAP_EXPECT_EQ(s.action, NFSYNC_ACT_TOTAL);
+	KTAP_EXPECT_EQ(s.stride, 36);
+	nfsync_wire_get_total(s.body + s.stride, &m);
+	KTAP_EXPECT_EQ(m.sum, 0x8090a0b0c0d0e0f1);
+	KTAP_EXPECT_EQ(m.first_id, 0x6553f1000000002a);
+}
+
+/* As an OpenBSD sees it: all of 0x80 and above can be stepped over */
+static void numbered_frame_without_knowing(void)
+{
+	struct wire_walk w;
+
+	begin();
+	add("90030001" FRAME "04150001" UPD_C);
+	add("91040001" HELLO "92080001" TOTAL "0a030001" BUS);
+	w = walk();
+	KTAP_EXPECT_EQ(w.err, NFSYNC_WIRE_OK);
+	KTAP_EXPECT_EQ(w.skipped, 3);
+	KTAP_EXPECT_EQ(w.sections, 2);
+	KTAP_EXPECT_EQ(w.messages, 2);
 }
 
 static const struct ktap_test tests[] = {
@@ -1157,6 +1391,11 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(golden_id),
 	KTAP_TEST(golden_clr),
 	KTAP_TEST(golden_bus),
+	KTAP_TEST(golden_frame),
+	KTAP_TEST(golden_hello),
+	KTAP_TEST(golden_total),
+	KTAP_TEST(golden_mix),
+	KTAP_TEST(mix_tells_sets_apart),
 	KTAP_TEST(golden_upd_c),
 	KTAP_TEST(golden_tdb),
 	KTAP_TEST(golden_state),
@@ -1164,6 +1403,10 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(message_lengths),
 	KTAP_TEST(round_trip_state),
 	KTAP_TEST(round_trip_upd_c),
+	KTAP_TEST(round_trip_frame),
+	KTAP_TEST(round_trip_hello),
+	KTAP_TEST(round_trip_total),
+	KTAP_TEST(pads_not_read),
 	KTAP_TEST(every_byte_written),
 	KTAP_TEST(nothing_stale_leaves),
 	KTAP_TEST(keys_take_the_states_family),
@@ -1195,6 +1438,8 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(bad_value_refuses_one),
 	KTAP_TEST(longer_state),
 	KTAP_TEST(longer_messages),
+	KTAP_TEST(longer_total),
+	KTAP_TEST(numbered_frame_without_knowing),
 };
 
 KTAP_MAIN(tests)

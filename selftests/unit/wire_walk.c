@@ -13,6 +13,9 @@ union msg {
 	struct nfsync_msg_clr clr;
 	struct nfsync_msg_bus bus;
 	struct nfsync_msg_tdb tdb;
+	struct nfsync_msg_frame frame;
+	struct nfsync_msg_hello hello;
+	struct nfsync_msg_total total;
 };
 
 static enum nfsync_wire_err decode(const struct nfsync_wire_section *s,
@@ -32,6 +35,15 @@ static enum nfsync_wire_err decode(const struct nfsync_wire_section *s,
 		return nfsync_wire_get_tdb(p, &m->tdb);
 	case NFSYNC_ACT_BUS:
 		nfsync_wire_get_bus(p, &m->bus);
+		return NFSYNC_WIRE_OK;
+	case NFSYNC_ACT_FRAME:
+		nfsync_wire_get_frame(p, &m->frame);
+		return NFSYNC_WIRE_OK;
+	case NFSYNC_ACT_HELLO:
+		nfsync_wire_get_hello(p, &m->hello);
+		return NFSYNC_WIRE_OK;
+	case NFSYNC_ACT_TOTAL:
+		nfsync_wire_get_total(p, &m->total);
 		return NFSYNC_WIRE_OK;
 	}
 	nfsync_wire_get_id(p, &m->id);
@@ -54,6 +66,12 @@ static size_t encode(const struct nfsync_wire_section *s, u8 *p,
 		return nfsync_wire_put_tdb(p, &m->tdb);
 	case NFSYNC_ACT_BUS:
 		return nfsync_wire_put_bus(p, &m->bus);
+	case NFSYNC_ACT_FRAME:
+		return nfsync_wire_put_frame(p, &m->frame);
+	case NFSYNC_ACT_HELLO:
+		return nfsync_wire_put_hello(p, &m->hello);
+	case NFSYNC_ACT_TOTAL:
+		return nfsync_wire_put_total(p, &m->total);
 	}
 	return nfsync_wire_put_id(p, m->id.id, m->id.creatorid);
 }

@@ -41,6 +41,8 @@ extern int show_stats;	/* how many -s */
 
 int addattr8(struct nlmsghdr *n, int maxlen, int type, __u8 data);
 int addattr16(struct nlmsghdr *n, int maxlen, int type, __u16 data);
+int addattr_l(struct nlmsghdr *n, int maxlen, int type, const void *data,
+	      int alen);
 int addattr32(struct nlmsghdr *n, int maxlen, int type, __u32 data);
 unsigned int ll_name_to_index(const char *name);
 const char *ll_index_to_name(unsigned int index);
@@ -49,6 +51,12 @@ noreturn void invarg(const char *msg, const char *arg);
 noreturn void incomplete_command(void);
 void print_nl(void);
 bool is_json_context(void);
+void open_json_object(const char *key);
+void close_json_object(void);
+void open_json_array(int type, const char *key);
+void close_json_array(int type, const char *delim);
+int print_color_bool(int type, int color, const char *key, const char *fmt,
+		     bool value);
 int print_color_string(int type, int color, const char *key, const char *fmt,
 		       const char *value);
 int print_color_uint(int type, int color, const char *key, const char *fmt,

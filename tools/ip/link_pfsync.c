@@ -30,6 +30,7 @@ static const char *const verdict_name[] = {
 	[PFSYNC_VERDICT_NOT_IN_SYNC] = "not-in-sync",
 	[PFSYNC_VERDICT_ALONE] = "alone",
 	[PFSYNC_VERDICT_IN_SYNC] = "in-sync",
+	[PFSYNC_VERDICT_HEALING] = "healing",
 };
 
 static const char *const stat_name[] = {
@@ -51,8 +52,13 @@ static const char usage[] =
 	"                  [ defer { on | off } ]\n"
 	"                  [ hostid NUMBER ]\n"
 	"                  [ local { on | off } ]\n"
+	"                  [ alone { on | off } ]\n"
+	"                  [ nosync { MARK/MASK | none } ]\n"
+	"                  [ resync ]\n"
 	"\n"
 	"       ADDR   := IPv4 address; none: the group 224.0.0.240\n"
+	"       MARK   := NUMBER, of flows that are not synchronised\n"
+	"       MASK   := NUMBER, which bits of a flow's mark are looked at\n"
 	"       NUMBER := decimal, or hexadecimal with 0x\n";
 
 static __u32 get_number(const char *key, const char *arg, __u32 max)
@@ -145,19 +151,65 @@ static void parse_local(struct nlmsghdr *n, const char *arg)
 		 get_on_off("on or off, \"local\"", arg));
 }
 
+static void parse_alone(struct nlmsghdr *n, const char *arg)
+{
+	addattr8(n, REQ_MAX, IFLA_PFSYNC_ALONE,
+		 get_on_off("on or off, \"alone\"", arg));
+}
+
+/* One half of MARK/MASK, which ends where @end says; false when it is none */
+static bool get_half(const char *arg, char end, const char **next, __u32 *half)
+{
+	unsigned long v;
+	char *stop;
+
+	/* strtoul takes blanks and signs, and nobody means them here */
+	if (*arg < '0' || *arg > '9')
+		return false;
+	errno = 0;
+	v = strtoul(arg, &stop, 0);
+	if (errno || *stop != end || v > UINT32_MAX)
+		return false;
+	*half = v;
+	*next = stop + 1;
+	return true;
+}
+
+static void parse_nosync(struct nlmsghdr *n, const char *arg)
+{
+	struct pfsync_nosync nosync = { 0 };
+	const char *mask, *end;
+
+	if (strcmp(arg, "none") &&
+	    (!get_half(arg, '/', &mask, &nosync.mark) ||
+	     !get_half(mask, '\0', &end, &nosync.mask)))
+		invarg("MARK/MASK or none, \"nosync\"", arg);
+	addattr_l(n, REQ_MAX, IFLA_PFSYNC_NOSYNC, &nosync, sizeof(nosync));
+}
+
+static void parse_resync(struct nlmsghdr *n, const char *arg)
+{
+	(void)arg;
+	addattr_l(n, REQ_MAX, IFLA_PFSYNC_RESYNC, NULL, 0);
+}
+
 static const struct option {
 	const char *key;
 	void (*parse)(struct nlmsghdr *n, const char *arg);
+	int words;		/* with its value, if it has one */
 } options[] = {
-	{ "syncdev", parse_syncdev },
-	{ "syncpeer", parse_syncpeer },
-	{ "version", parse_version },
-	{ "maxupd", parse_maxupd },
-	{ "flush", parse_flush },
-	{ "window", parse_window },
-	{ "defer", parse_defer },
-	{ "hostid", parse_hostid },
-	{ "local", parse_local },
+	{ "syncdev", parse_syncdev, 2 },
+	{ "syncpeer", parse_syncpeer, 2 },
+	{ "version", parse_version, 2 },
+	{ "maxupd", parse_maxupd, 2 },
+	{ "flush", parse_flush, 2 },
+	{ "window", parse_window, 2 },
+	{ "defer", parse_defer, 2 },
+	{ "hostid", parse_hostid, 2 },
+	{ "local", parse_local, 2 },
+	{ "alone", parse_alone, 2 },
+	{ "nosync", parse_nosync, 2 },
+	{ "resync", parse_resync, 1 },
 };
 
 static const struct option *option_find(const char *key)
@@ -176,8 +228,9 @@ static int pfsync_parse_opt(struct link_util *lu, int argc, char **argv,
 	unsigned int given = 0;
 
 	(void)lu;
-	for (; argc > 0; argc -= 2, argv += 2) {
+	while (argc > 0) {
 		const struct option *o = option_find(*argv);
+		int used;
 
 		if (!o) {
 			if (strcmp(*argv, "help"))
@@ -186,12 +239,15 @@ static int pfsync_parse_opt(struct link_util *lu, int argc, char **argv,
 			fputs(usage, stderr);
 			return -1;
 		}
-		if (argc < 2)
+		used = o->words;
+		if (argc < used)
 			incomplete_command();
 		if (given & 1U << (o - options))
-			duparg(o->key, argv[1]);
+			duparg(o->key, argv[used - 1]);
 		given |= 1U << (o - options);
-		o->parse(n, argv[1]);
+		o->parse(n, argv[used - 1]);
+		argc -= used;
+		argv += used;
 	}
 	return 0;
 }
@@ -273,6 +329,130 @@ static void print_place(struct rtattr *tb[])
 				   "syncpeer %s ", buf);
 }
 
+/* Nothing is left out while the mask is 0, and nothing is shown then */
+static void print_nosync(const struct rtattr *a)
+{
+	struct pfsync_nosync nosync;
+	char buf[32];
+
+	if (!a || RTA_PAYLOAD(a) < sizeof(nosync))
+		return;
+	memcpy(&nosync, RTA_DATA(a), sizeof(nosync));
+	if (!nosync.mask)
+		return;
+
+	if (is_json_context()) {
+		open_json_object("nosync");
+		print_color_uint(PRINT_JSON, COLOR_NONE, "mark", NULL,
+				 nosync.mark);
+		print_color_uint(PRINT_JSON, COLOR_NONE, "mask", NULL,
+				 nosync.mask);
+		close_json_object();
+		return;
+	}
+	snprintf(buf, sizeof(buf), "0x%x/0x%x", nosync.mark, nosync.mask);
+	print_color_string(PRINT_FP, COLOR_NONE, NULL, "nosync %s ", buf);
+}
+
+/* Attributes of a nest into @tb; those that we do not know are passed over */
+static void parse_nest(struct rtattr *tb[], unsigned int max,
+		       const struct rtattr *nest)
+{
+	const struct rtattr *a = RTA_DATA(nest);
+	int len = RTA_PAYLOAD(nest);
+	unsigned int type;
+
+	memset(tb, 0, sizeof(*tb) * (max + 1));
+	for (; RTA_OK(a, len); a = RTA_NEXT(a, len)) {
+		type = a->rta_type & NLA_TYPE_MASK;
+		if (type <= max)
+			tb[type] = (struct rtattr *)a;
+	}
+}
+
+static void print_u64(const struct rtattr *a, const char *key,
+		      const char *fmt)
+{
+	__u64 v;
+
+	if (!a || RTA_PAYLOAD(a) < sizeof(v))
+		return;
+	memcpy(&v, RTA_DATA(a), sizeof(v));
+	print_color_u64(PRINT_ANY, COLOR_NONE, key, fmt, v);
+}
+
+/* What a node says of itself; a BSD says nothing */
+static void print_hello(struct rtattr *tb[])
+{
+	print_uint(tb[IFLA_PFSYNC_PEER_HOSTID], "hostid", "hostid 0x%08x ");
+	print_name(tb[IFLA_PFSYNC_PEER_VERDICT], "verdict", "verdict %s ",
+		   verdict_name, N_ELEM(verdict_name));
+	print_uint(tb[IFLA_PFSYNC_PEER_STATES], "states", "states %u ");
+	print_uint(tb[IFLA_PFSYNC_PEER_UPTIME], "uptime", "uptime %us ");
+}
+
+static void print_peer(struct rtattr *tb[])
+{
+	const struct rtattr *addr = tb[IFLA_PFSYNC_PEER_ADDR];
+	const struct rtattr *hostid = tb[IFLA_PFSYNC_PEER_HOSTID];
+	const struct rtattr *live = tb[IFLA_PFSYNC_PEER_LIVE];
+	char buf[INET_ADDRSTRLEN];
+
+	if (addr && RTA_PAYLOAD(addr) == sizeof(struct in_addr) &&
+	    inet_ntop(AF_INET, RTA_DATA(addr), buf, sizeof(buf)))
+		print_color_string(PRINT_ANY, COLOR_INET, "address",
+				   "peer %s ", buf);
+	if (hostid && attr_uint(hostid))
+		print_hello(tb);
+	print_uint(tb[IFLA_PFSYNC_PEER_HEARD], "heard", "heard %ums ");
+	/* nobody can miss frames that have no number */
+	if (hostid && attr_uint(hostid))
+		print_u64(tb[IFLA_PFSYNC_PEER_LOST], "lost", "lost %llu ");
+	if (!live)
+		return;
+	print_color_bool(PRINT_JSON, COLOR_NONE, "live", NULL,
+			 attr_uint(live));
+	if (!attr_uint(live))
+		print_color_string(PRINT_FP, COLOR_NONE, NULL, "gone ", NULL);
+}
+
+static void new_line(void)
+{
+	if (is_json_context())
+		return;
+	print_nl();
+	print_color_string(PRINT_FP, COLOR_NONE, NULL, "    ", NULL);
+}
+
+/* A line for each, after all else: what ip prints next is on one of its own */
+static void print_peers(const struct rtattr *peers)
+{
+	struct rtattr *tb[IFLA_PFSYNC_PEER_MAX + 1];
+	const struct rtattr *a;
+	bool any = false;
+	int len;
+
+	if (!peers)
+		return;
+	a = RTA_DATA(peers);
+	len = RTA_PAYLOAD(peers);
+
+	open_json_array(PRINT_JSON, "peers");
+	for (; RTA_OK(a, len); a = RTA_NEXT(a, len)) {
+		if ((a->rta_type & NLA_TYPE_MASK) != IFLA_PFSYNC_PEER)
+			continue;
+		parse_nest(tb, IFLA_PFSYNC_PEER_MAX, a);
+		open_json_object(NULL);
+		new_line();
+		print_peer(tb);
+		close_json_object();
+		any = true;
+	}
+	close_json_array(PRINT_JSON, NULL);
+	if (any && show_stats < 2)
+		new_line();
+}
+
 static void pfsync_print_opt(struct link_util *lu, FILE *f,
 			     struct rtattr *tb[])
 {
@@ -290,8 +470,11 @@ static void pfsync_print_opt(struct link_util *lu, FILE *f,
 	print_on_off(tb[IFLA_PFSYNC_DEFER], "defer", "defer %s ");
 	print_uint(tb[IFLA_PFSYNC_HOSTID], "hostid", "hostid 0x%08x ");
 	print_on_off(tb[IFLA_PFSYNC_LOCAL], "local", "local %s ");
+	print_on_off(tb[IFLA_PFSYNC_ALONE], "alone", "alone %s ");
+	print_nosync(tb[IFLA_PFSYNC_NOSYNC]);
 	print_name(tb[IFLA_PFSYNC_VERDICT], "verdict", "verdict %s ",
 		   verdict_name, N_ELEM(verdict_name));
+	print_peers(tb[IFLA_PFSYNC_PEERS]);
 }
 
 /* The array may be longer or shorter than what we have names for */
@@ -312,11 +495,8 @@ static void pfsync_print_xstats(struct link_util *lu, FILE *f,
 	for (i = 0; i < n && i < N_ELEM(stat_name); i++) {
 		memcpy(&v, (const char *)RTA_DATA(xstats) + i * sizeof(v),
 		       sizeof(v));
-		if (i % 6 == 0 && !is_json_context()) {
-			print_nl();
-			print_color_string(PRINT_FP, COLOR_NONE, NULL, "    ",
-					   NULL);
-		}
+		if (i % 6 == 0)
+			new_line();
 		snprintf(fmt, sizeof(fmt), "%s %%llu ", stat_name[i]);
 		print_color_u64(PRINT_ANY, COLOR_NONE, stat_name[i], fmt, v);
 	}
