@@ -9,7 +9,7 @@
  *
  * Asking: each state that comes is marked.  A transfer was whole when no
  * frame of its sender was lost between START and END, or, on a link that
- * always loses some, when all that is marked adds up to the sender's sum.
+ * always loses some, when what several of them marked adds up to the sum.
  * Then the two tables are reconciled: what the sender created and has no more
  * is removed here (a DEL was lost), of the rest it hears what it lacks.
  *
@@ -112,6 +112,7 @@ static int send_start(struct nfsync_dev *nd)
 		return err;
 	atomic_set(&b->told, 0);
 	atomic64_set(&b->told_sum, 0);
+	WRITE_ONCE(b->unnumbered, false);
 	WRITE_ONCE(b->told_gen, b->told_gen + 1);
 	return 0;
 }
@@ -125,6 +126,7 @@ static void send_end(struct nfsync_dev *nd, time64_t began)
 		.sum = atomic64_read(&b->told_sum),
 		.first_id = nd->table.first_id,
 		.verdict = READ_ONCE(nd->peers.verdict),
+		.flags = READ_ONCE(b->unnumbered) ? NFSYNC_TOTAL_UNNUMBERED : 0,
 	};
 
 	nfsync_send_end(nd, &m, ktime_get_seconds() - began);
@@ -253,14 +255,18 @@ static void ask_step(struct nfsync_dev *nd, enum nfsync_asker_event event,
 
 	spin_lock_bh(&b->lock);
 	todo = nfsync_asker_step(&b->asker, event, from);
-	if (todo & NFSYNC_ASKER_DO_BEGIN)
+	if (todo & NFSYNC_ASKER_DO_MARK)
 		WRITE_ONCE(b->gen, b->gen + 1);
+	if (todo & NFSYNC_ASKER_DO_BEGIN)
+		b->base = b->gen;
 	if (todo & NFSYNC_ASKER_DO_JUDGE)
 		b->judged = 0;
 	spin_unlock_bh(&b->lock);
 
 	if (todo & NFSYNC_ASKER_DO_DONE)
 		nfsync_peer_set(nd, PFSYNC_VERDICT_IN_SYNC);
+	if (todo & NFSYNC_ASKER_DO_MORE)
+		nfsync_peer_set(nd, PFSYNC_VERDICT_HEALING);
 	if (todo & NFSYNC_ASKER_DO_GIVE_UP)
 		nfsync_peer_trouble(nd);
 	if (todo & NFSYNC_ASKER_DO_ASK && nfsync_device_ready(nd))
@@ -268,39 +274,58 @@ static void ask_step(struct nfsync_dev *nd, enum nfsync_asker_event event,
 	ask_arm(b, todo);
 }
 
+/* Was it told by a transfer since the one that made @gen? */
+static bool is_marked(const struct nfsync_dev *nd,
+		      const struct nfsync_state *st, u16 gen)
+{
+	return (u16)(nd->bulk.gen - READ_ONCE(st->heard_gen)) <=
+	       (u16)(nd->bulk.gen - gen);
+}
+
 /* What is marked, as the sender of a transfer counts it */
 struct tally {
 	u32 count;
 	u64 sum;
+	u16 gen;
 };
 
 static bool tally_one(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
 {
 	struct tally *t = arg;
 
-	if (READ_ONCE(st->heard_gen) == nd->bulk.gen) {
-		t->count++;
-		t->sum += nfsync_wire_mix(st->id, st->creatorid);
-	}
+	/* a walk may come by twice: what is counted gets the newest mark */
+	if (READ_ONCE(st->heard_gen) == nd->bulk.gen ||
+	    !is_marked(nd, st, t->gen))
+		return false;
+	WRITE_ONCE(st->heard_gen, nd->bulk.gen);
+	t->count++;
+	t->sum += nfsync_wire_mix(st->id, st->creatorid);
 	return true;
 }
 
-/* Returns whether all of it is here, or -EAGAIN when some may still come */
-static int judge(struct nfsync_dev *nd, const struct nfsync_bulk *b)
+/*
+ * Returns whether all of it is here, or -EAGAIN when some may still come.
+ * @gen: which marks count, from this transfer alone or from several
+ */
+static int judge(struct nfsync_dev *nd, struct nfsync_bulk *b, u16 *gen)
 {
-	struct tally t = {};
+	bool unnumbered = b->total.flags & NFSYNC_TOTAL_UNNUMBERED;
+	struct tally t = { .gen = b->base };
 	u32 missing;
 	u64 lost;
 
+	*gen = b->gen;
 	if (!b->numbered)
 		return true;
 	if (!nfsync_peer_losses(nd, b->asker.from, &lost, &missing))
 		return false;
 	if (missing && b->judged < 2)
 		return -EAGAIN;
-	if (!missing && lost == b->lost_before)
+	if (!missing && lost == b->lost_before && !unnumbered)
 		return true;
 
+	*gen = b->base;
+	WRITE_ONCE(b->gen, b->gen + 1);
 	nfsync_state_walk(nd, tally_one, &t, NULL);
 	return t.count == b->total.count && t.sum == b->total.sum;
 }
@@ -310,20 +335,25 @@ static int judge(struct nfsync_dev *nd, const struct nfsync_bulk *b)
  * on what it created since it booted; of anything else, and of what moves
  * here, the sender gets to know.
  */
+struct whole {
+	const struct nfsync_msg_total *total;
+	u16 gen;
+};
+
 static bool reconcile_one(struct nfsync_dev *nd, struct nfsync_state *st,
 			  void *arg)
 {
-	const struct nfsync_msg_total *m = arg;
+	const struct whole *w = arg;
 
-	if (READ_ONCE(st->heard_gen) == nd->bulk.gen || !READ_ONCE(nd->up) ||
-	    !worth_telling(st) || !nfsync_state_get(st))
+	if (is_marked(nd, st, w->gen) || !nfsync_device_ready(nd) ||
+	    !nfsync_state_get(st))
 		return false;
 
-	if (st->creatorid == m->creatorid && st->id >= m->first_id &&
-	    !nfsync_state_moves(st)) {
+	if (st->creatorid == w->total->creatorid &&
+	    st->id >= w->total->first_id && !nfsync_state_moves(st)) {
 		nfsync_import_kill(nd, st);
 		nfsync_stats_inc(nd, PFSYNC_STAT_SWEPT);
-	} else {
+	} else if (worth_telling(st)) {
 		nfsync_queue_update_full(nd, st, false);
 	}
 	nfsync_state_put(st);
@@ -334,7 +364,8 @@ static void judge_end(struct nfsync_dev *nd)
 {
 	struct nfsync_bulk *b = &nd->bulk;
 	struct nfsync_msg_total m = b->total;
-	int whole = judge(nd, b);
+	struct whole w = { .total = &m };
+	int whole = judge(nd, b, &w.gen);
 	bool knows = !b->numbered || nfsync_verdict_serves(m.verdict);
 
 	if (whole == -EAGAIN) {
@@ -345,8 +376,10 @@ static void judge_end(struct nfsync_dev *nd)
 	/* one that joins itself is no authority, unless there is no other */
 	if (!knows && nfsync_peer_serves(nd))
 		whole = false;
-	if (whole && b->numbered && knows)
-		nfsync_state_walk(nd, reconcile_one, &m, drain);
+	if (whole && b->numbered && knows) {
+		nfsync_state_walk(nd, reconcile_one, &w, drain);
+		nfsync_peer_reconciled(nd, m.creatorid);
+	}
 	if (!whole)
 		nfsync_stats_inc(nd, PFSYNC_STAT_BULK_TORN);
 	ask_step(nd, whole ? NFSYNC_ASKER_WHOLE : NFSYNC_ASKER_TORN, 0);
@@ -373,6 +406,24 @@ static void ask_work(struct work_struct *work)
 void nfsync_bulk_want(struct nfsync_dev *nd)
 {
 	ask_step(nd, NFSYNC_ASKER_WANT, 0);
+}
+
+/**
+ * nfsync_bulk_rest() - in sync without a transfer: ask no more
+ * @nd: device
+ *
+ * One that has begun to come is taken.
+ *
+ * Context: softirq.
+ */
+void nfsync_bulk_rest(struct nfsync_dev *nd)
+{
+	struct nfsync_bulk *b = &nd->bulk;
+
+	spin_lock_bh(&b->lock);
+	if (b->asker.state == NFSYNC_ASKER_ASKED)
+		nfsync_asker_step(&b->asker, NFSYNC_ASKER_STOP, 0);
+	spin_unlock_bh(&b->lock);
 }
 
 /**
@@ -450,7 +501,8 @@ void nfsync_bulk_status(struct nfsync_dev *nd,
 		ask_step(nd, NFSYNC_ASKER_START, m->creatorid);
 	} else if (m->status == NFSYNC_BUS_END) {
 		ask_step(nd, NFSYNC_ASKER_END, m->creatorid);
-		if (!fr->creatorid)
+		/* nothing, from who may not know what others do */
+		if (!fr->creatorid && !nfsync_peer_serves(nd))
 			ask_step(nd, NFSYNC_ASKER_LONE_END, m->creatorid);
 	}
 }

@@ -32,15 +32,18 @@ struct nfsync_bulk {
 	bool walk_due;			/* entries here are not tracked yet */
 
 	u16 gen;			/* what a transfer told carries it */
+	u16 base;			/* the first that is not forgotten yet */
 	u16 told_gen;			/* the same for what we tell */
 	atomic_t told;			/* states, in this run */
 	atomic64_t told_sum;		/* of nfsync_wire_mix() */
+	bool unnumbered;		/* some of it left without a number */
 };
 
 void nfsync_bulk_init(struct nfsync_dev *nd);
 void nfsync_bulk_start(struct nfsync_dev *nd);
 void nfsync_bulk_stop(struct nfsync_dev *nd);
 void nfsync_bulk_want(struct nfsync_dev *nd);
+void nfsync_bulk_rest(struct nfsync_dev *nd);
 void nfsync_bulk_gap(struct nfsync_dev *nd, u32 creatorid);
 void nfsync_bulk_gone(struct nfsync_dev *nd, u32 creatorid);
 void nfsync_bulk_calm(struct nfsync_dev *nd);

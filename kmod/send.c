@@ -234,6 +234,8 @@ static bool send_one(struct nfsync_dev *nd, struct nfsync_slice *sl)
 	/* last, so that every number that is taken leaves */
 	if (number)
 		put_number(nd, body);
+	else
+		WRITE_ONCE(nd->bulk.unnumbered, true);
 	frame_finish(skb, body, end - body, room);
 	nfsync_transport_xmit(nd, skb);
 	return more;

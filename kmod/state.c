@@ -331,6 +331,27 @@ void nfsync_state_unhash(struct nfsync_dev *nd, struct nfsync_state *st)
 	nfsync_state_put(st);
 }
 
+/*
+ * Lets others have their turn.  The iterator finds its place again by the
+ * state that it stopped at; when that went meanwhile, it would go on by the
+ * number of those before it and pass some over.  Returns false then.
+ */
+static bool walk_pause(struct nfsync_dev *nd, struct rhashtable_iter *iter,
+		       struct nfsync_state *st,
+		       void (*breathe)(struct nfsync_dev *nd))
+{
+	bool kept;
+
+	rhashtable_walk_stop(iter);
+	if (breathe)
+		breathe(nd);
+	cond_resched();
+	rhashtable_walk_start(iter);
+	kept = !test_bit(NFSYNC_ST_DEAD, &st->flags);
+	nfsync_state_put(st);
+	return kept;
+}
+
 /**
  * nfsync_state_walk() - visit every state once, or nearly so
  * @nd: device
@@ -339,8 +360,9 @@ void nfsync_state_unhash(struct nfsync_dev *nd, struct nfsync_state *st)
  * @breathe: called between chunks of NFSYNC_STATE_CHUNK visits, may sleep; or
  *	NULL
  *
- * A resize of the table in the middle starts over, so @fn can see a state
- * twice; one that stays in the table all the time is never missed.
+ * A resize of the table in the middle, or the end of the state that a chunk
+ * ended with, starts over, so @fn can see a state twice; one that stays in
+ * the table all the time is never missed.
  *
  * Context: process; @fn runs on the RCU read side.
  * Return: number of visits for which @fn returned true.
@@ -360,13 +382,17 @@ unsigned int nfsync_state_walk(struct nfsync_dev *nd,
 		if (IS_ERR(st))
 			continue;
 		n += fn(nd, st, arg);
-		if (++seen % NFSYNC_STATE_CHUNK)
+		/* never at one that is going, see walk_pause() */
+		if (++seen < NFSYNC_STATE_CHUNK ||
+		    test_bit(NFSYNC_ST_DEAD, &st->flags) ||
+		    !nfsync_state_get(st))
 			continue;
-		/* long tables: let RCU and others have their turn */
+		seen = 0;
+		if (walk_pause(nd, &iter, st, breathe))
+			continue;
 		rhashtable_walk_stop(&iter);
-		if (breathe)
-			breathe(nd);
-		cond_resched();
+		rhashtable_walk_exit(&iter);
+		rhashtable_walk_enter(&nd->table.by_id, &iter);
 		rhashtable_walk_start(&iter);
 	}
 	rhashtable_walk_stop(&iter);

@@ -36,10 +36,23 @@
 static unsigned int ask(struct nfsync_asker *a, u32 wait)
 {
 	a->state = NFSYNC_ASKER_ASKED;
+	a->asked = true;
+	a->again = false;
 	a->progress = false;
 	a->data = false;
 	a->wait = wait;
 	return NFSYNC_ASKER_DO_ASK | NFSYNC_ASKER_DO_ARM;
+}
+
+/* Not at once: what was lost was one of many, and more may follow */
+static unsigned int ask_later(struct nfsync_asker *a)
+{
+	ask(a, HEAL_MS << a->heals);
+	a->asked = false;
+	a->tries = 0;
+	if (a->heals < HEAL_DOUBLINGS)
+		a->heals++;
+	return NFSYNC_ASKER_DO_ARM;
 }
 
 static unsigned int wanted(struct nfsync_asker *a)
@@ -48,15 +61,12 @@ static unsigned int wanted(struct nfsync_asker *a)
 		   a->state == NFSYNC_ASKER_JUDGING;
 	if (a->again)
 		return 0;
-	a->tries = 0;
+	a->tries = 1;
 	a->torn = 0;
 	return ask(a, ASK_MS);
 }
 
-/*
- * Not at once: what was lost was one of many, and more may follow.  What is
- * lost of a transfer itself shows when it is judged.
- */
+/* What is lost of a transfer itself shows when it is judged */
 static unsigned int gap(struct nfsync_asker *a, u32 from)
 {
 	if (a->state == NFSYNC_ASKER_JUDGING ||
@@ -64,16 +74,8 @@ static unsigned int gap(struct nfsync_asker *a, u32 from)
 		a->again = true;
 	if (a->state != NFSYNC_ASKER_IDLE)
 		return 0;
-
-	a->state = NFSYNC_ASKER_ASKED;
-	a->tries = 0;
 	a->torn = 0;
-	a->progress = false;
-	a->data = false;
-	a->wait = HEAL_MS << a->heals;
-	if (a->heals < HEAL_DOUBLINGS)
-		a->heals++;
-	return NFSYNC_ASKER_DO_ARM;
+	return ask_later(a);
 }
 
 static unsigned int tick(struct nfsync_asker *a)
@@ -111,24 +113,19 @@ static unsigned int start(struct nfsync_asker *a, u32 from)
 	       (a->torn % TORN_ROUNDS ? 0 : NFSYNC_ASKER_DO_BEGIN);
 }
 
-/* Not done when more was lost meanwhile, of others or behind its end */
+/* More may have been lost meanwhile, of others or behind its end */
 static unsigned int whole(struct nfsync_asker *a)
 {
 	a->torn = 0;
-	if (a->again) {
-		a->again = false;
-		a->tries = 0;
-		return ask(a, ASK_MS);
-	}
+	if (a->again)
+		return ask_later(a) | NFSYNC_ASKER_DO_MORE;
 	a->state = NFSYNC_ASKER_IDLE;
 	return NFSYNC_ASKER_DO_DONE;
 }
 
 static unsigned int torn(struct nfsync_asker *a)
 {
-	a->state = NFSYNC_ASKER_ASKED;
-	a->again = false;
-	a->data = false;
+	ask(a, 0);
 	a->torn++;
 	a->wait = HEAL_MS << (a->torn < HEAL_DOUBLINGS - 2 ?
 			      a->torn : HEAL_DOUBLINGS - 2);
@@ -148,7 +145,7 @@ static unsigned int end(struct nfsync_asker *a, u32 from)
 /* All that an empty OpenBSD sends (wire.md 2.6) */
 static unsigned int lone_end(struct nfsync_asker *a)
 {
-	if (a->state != NFSYNC_ASKER_ASKED || a->data)
+	if (a->state != NFSYNC_ASKER_ASKED || !a->asked || a->data)
 		return 0;
 
 	return whole(a);

@@ -41,11 +41,12 @@ enum nfsync_asker_event {
 /* What is to be done, in this order */
 #define NFSYNC_ASKER_DO_ASK	0x01	/* send the request */
 #define NFSYNC_ASKER_DO_BEGIN	0x02	/* forget what earlier transfers told */
-#define NFSYNC_ASKER_DO_MARK	0x04	/* losses count from here on */
+#define NFSYNC_ASKER_DO_MARK	0x04	/* what is told and lost counts from here */
 #define NFSYNC_ASKER_DO_JUDGE	0x08
 #define NFSYNC_ASKER_DO_DONE	0x10	/* in sync */
 #define NFSYNC_ASKER_DO_GIVE_UP	0x20	/* tell that it does not work out */
 #define NFSYNC_ASKER_DO_ARM	0x40	/* TICK after @wait */
+#define NFSYNC_ASKER_DO_MORE	0x80	/* whole, but more was lost meanwhile */
 
 struct nfsync_asker {
 	u8 state;			/* enum nfsync_asker_state */
@@ -53,6 +54,7 @@ struct nfsync_asker {
 	u8 torn;			/* transfers in a row with something lost */
 	u8 heals;			/* GAPs in a row */
 	bool progress;			/* since the last TICK */
+	bool asked;			/* the request has left */
 	bool data;			/* since the last request */
 	bool again;			/* wanted in the middle of a transfer */
 	u32 from;			/* creator id of the START */

@@ -199,6 +199,8 @@ struct nfsync_msg_bus {
 	u8 status;		/* NFSYNC_BUS_* */
 };
 
+#define NFSYNC_TOTAL_UNNUMBERED	0x01	/* the MTU left no room for numbers */
+
 /* First in every frame that has room for it: who sent it, and which one it is */
 struct nfsync_msg_frame {
 	u32 creatorid;		/* of the sender */
@@ -212,6 +214,7 @@ struct nfsync_msg_hello {
 	u32 states;
 	u8 verdict;		/* enum pfsync_verdict */
 	u8 peers;		/* that the sender hears */
+	u32 joined_by;		/* whose whole transfer it received last, or 0 */
 };
 
 /* In front of a bulk transfer's END: what a whole transfer brought */
@@ -221,6 +224,7 @@ struct nfsync_msg_total {
 	u64 sum;		/* nfsync_wire_mix() of them, added up */
 	u64 first_id;		/* lowest id the sender created since it booted */
 	u8 verdict;		/* of the sender: does it hold all itself? */
+	u8 flags;		/* NFSYNC_TOTAL_* */
 };
 
 struct nfsync_msg_tdb {
@@ -254,7 +258,7 @@ enum nfsync_wire_err {
 #define NFSYNC_WIRE_BUS_LEN	12
 #define NFSYNC_WIRE_TDB6_LEN	52
 #define NFSYNC_WIRE_FRAME_LEN	12
-#define NFSYNC_WIRE_HELLO_LEN	16
+#define NFSYNC_WIRE_HELLO_LEN	20
 #define NFSYNC_WIRE_TOTAL_LEN	32
 
 /* A checked frame, and a cursor over its sections */

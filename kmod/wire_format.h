@@ -155,6 +155,7 @@ struct nfsync_wire_hello {
 	u8 verdict;
 	u8 peers;
 	u8 pad[2];
+	__be32 joined_by;
 } __packed;
 
 struct nfsync_wire_total {
@@ -163,7 +164,8 @@ struct nfsync_wire_total {
 	__be64 sum;
 	__be64 first_id;
 	u8 verdict;
-	u8 pad[7];
+	u8 flags;
+	u8 pad[6];
 } __packed;
 
 #define NFSYNC_WIRE_SIZE(type, bytes)					\
@@ -296,6 +298,7 @@ NFSYNC_WIRE_AT(hello, states, 8);
 NFSYNC_WIRE_AT(hello, verdict, 12);
 NFSYNC_WIRE_AT(hello, peers, 13);
 NFSYNC_WIRE_AT(hello, pad, 14);
+NFSYNC_WIRE_AT(hello, joined_by, 16);
 
 NFSYNC_WIRE_SIZE(total, NFSYNC_WIRE_TOTAL_LEN);
 NFSYNC_WIRE_AT(total, creatorid, 0);
@@ -303,7 +306,8 @@ NFSYNC_WIRE_AT(total, count, 4);
 NFSYNC_WIRE_AT(total, sum, 8);
 NFSYNC_WIRE_AT(total, first_id, 16);
 NFSYNC_WIRE_AT(total, verdict, 24);
-NFSYNC_WIRE_AT(total, pad, 25);
+NFSYNC_WIRE_AT(total, flags, 25);
+NFSYNC_WIRE_AT(total, pad, 26);
 
 #undef NFSYNC_WIRE_SIZE
 #undef NFSYNC_WIRE_AT

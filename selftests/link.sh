@@ -147,6 +147,17 @@ test_attributes_while_down()
 	expect_same "verdict" "$(attribute "$fw1" verdict)" down
 }
 
+# By ip and past it
+test_resync_while_down()
+{
+	local BEFORE
+
+	BEFORE=$(shown "$fw1")
+	refuses 'resync needs the device up' resync=
+	refused 'resync needs the device up' set_link resync
+	expect_same "verdict" "$(attribute "$fw1" verdict)" down
+}
+
 test_attributes_while_up()
 {
 	check "up" ip -n "$fw1" link set "$DEV" up
@@ -251,9 +262,17 @@ test_refusals()
 	refuses 'defer must be 0 or 1, not 2' defer=2
 	refuses 'defer on is not supported yet' defer=1
 	refuses 'local must be 0 or 1, not 255' local=255
+	refuses 'alone must be 0 or 1, not 2' alone=2
+	refuses 'nosync mark has bits that its mask has not: 0x3/0x1' \
+		nosync=3/1
+	refuses 'nosync mark has bits that its mask has not: 0x1/0x0' \
+		nosync=1/0
+	refuses 'nosync mark has bits that its mask has not' \
+		nosync=0x80000000/0x7fffffff
 	refuses 'hostid must not be 0' hostid=0
 	refuses 'verdict is read only' verdict=5
-	for other in 1/2 2/2 2/8 3/1 3/4 4/2 5/2 6/4 7/2 8/8 9/4; do
+	refuses 'peers are read only' peers=
+	for other in 1/2 2/2 2/8 3/1 3/4 4/2 5/2 6/4 7/2 8/8 9/4 11/2; do
 		refuses 'invalid attribute length' $other=1
 	done
 	refuses 'link is not used, set syncdev' link="$lo"
@@ -283,7 +302,7 @@ test_help()
 
 	help=$(ip link help pfsync 2>&1)
 	for option in syncdev syncpeer version maxupd flush window defer \
-		hostid local; do
+		hostid local alone nosync resync; do
 		grep -q "$option" <<< "$help" || fail "help lacks $option"
 	done
 	expect_same "help among the options" \
@@ -491,7 +510,8 @@ need_nfsync
 need_plugin
 topo_up || skip_all "the topology cannot be set up here"
 run_tests test_without_options_and_without_plugin test_defaults \
-	test_all_at_once test_attributes_while_down test_attributes_while_up \
+	test_all_at_once test_attributes_while_down test_resync_while_down \
+	test_attributes_while_up \
 	test_identical_configuration test_peers test_refusals \
 	test_refusals_by_ip \
 	test_help test_refused_while_made test_one_device_per_namespace \
