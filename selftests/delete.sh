@@ -36,20 +36,6 @@ set_timeouts()
 	done | netlab
 }
 
-# ct_add NS FIRST N [MARK]: entries made by hand
-ct_add()
-{
-	mawk -v first="$2" -v n="$3" -v mark="${4:-0}" 'BEGIN {
-		for (i = first; i < first + n; i++)
-			print "-I -s 10.0.1.2 -d 10.0.2.2 -p udp --sport " i \
-				" --dport 9 -t 600 -u SEEN_REPLY -m " mark
-	}' > "$TMP/entries"
-	in_ns "$1" conntrack -R "$TMP/entries" > "$TMP/add" 2>&1 || {
-		tail -n 3 "$TMP/add"
-		return 1
-	}
-}
-
 # ct_del NS OPTIONS...: delete what matches
 ct_del()
 {

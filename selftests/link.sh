@@ -35,17 +35,6 @@ raw()
 	in_ns "$fw1" rawlink "$what" "$DEV" "$@"
 }
 
-# said NS: what is told of the link kind, without its peers, which have a line
-# each
-said()
-{
-	local text
-
-	text=$(ip -n "$1" -d -o link show "$DEV")
-	text=${text#* pfsync }
-	echo "${text%%\\*}"
-}
-
 # shown NS: the configuration as a person sees it, "name value ..."
 shown()
 {
@@ -55,49 +44,12 @@ shown()
 	echo "${text%% verdict *}"
 }
 
-# attribute NS NAME: its value, "none" when it is not shown
-attribute()
-{
-	if [[ " $(said "$1")" =~ \ $2\ ([^ ]+) ]]; then
-		echo "${BASH_REMATCH[1]}"
-	else
-		echo none
-	fi
-}
-
 # json NS: the same as programs see it
 json()
 {
 	ip -n "$1" -d -j link show "$DEV" |
 		jq -r '.[0].linkinfo.info_data | to_entries |
 			map("\(.key) \(.value)") | join(" ")'
-}
-
-verdict_is()
-{
-	local now
-
-	now=$(attribute "$1" verdict)
-	echo "verdict $now, wanted $2"
-	[ "$now" = "$2" ]
-}
-
-# verdict NS VERDICT: within the time that a node may take to find it out
-verdict()
-{
-	check "$1: verdict $2" wait_for "$WAIT" verdict_is "$1" "$2"
-}
-
-# has_flag NS FLAG: between the angle brackets
-has_flag()
-{
-	[[ "$(ip -n "$1" -o link show "$DEV")" =~ [\<,]$2[,\>] ]]
-}
-
-# IFF_RUNNING: ip hides it, and says NO-CARRIER of a device that is up without
-running()
-{
-	has_flag "$1" UP && ! has_flag "$1" NO-CARRIER
 }
 
 # takes OPTION VALUE [SHOWN]: set it, and it is shown
