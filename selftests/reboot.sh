@@ -18,7 +18,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-ROUNDS=10
+ROUNDS=5
 HELD=40
 declare -A ID
 
