@@ -415,7 +415,7 @@ static u32 expire_told(const struct nf_conn *ct,
 
 static void update_rest(struct nfsync_dev *nd, struct nfsync_state *st,
 			struct nf_conn *ct, const struct nfsync_msg_peer peer[2],
-			const struct nfsync_msg_ext *ext, u32 expire)
+			const struct nfsync_msg_ext *ext, u32 expire, u8 before)
 	__must_hold(&ct->lock)
 {
 	u8 status = ext ? ext->status :
@@ -432,6 +432,9 @@ static void update_rest(struct nfsync_dev *nd, struct nfsync_state *st,
 	}
 	if (nf_ct_protonum(ct) == IPPROTO_TCP)
 		tcp_state = ct->proto.tcp.state;
+	/* what passes here has its time from its packets, unless it moved on */
+	if (nfsync_state_moves(st) && tcp_state == before)
+		return;
 	set_expire(ct, expire_told(ct, peer, ext, expire),
 		   nfsync_conntrack_default_expire(nd->net, nf_ct_protonum(ct),
 						   tcp_state, status &
@@ -473,7 +476,7 @@ void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
 		if (nf_ct_protonum(ct) == IPPROTO_TCP)
 			update_tcp(nd, st, ct, peer, ext,
 				   take & NFSYNC_MERGE_TAKE_BOTH);
-		update_rest(nd, st, ct, peer, ext, expire);
+		update_rest(nd, st, ct, peer, ext, expire, before);
 	}
 	after = st->told_state;
 	/* who moves it owns it: see nfsync_hooks for what that decides */
