@@ -376,8 +376,10 @@ static void judge_end(struct nfsync_dev *nd)
 	/* one that joins itself is no authority, unless there is no other */
 	if (!knows && nfsync_peer_serves(nd))
 		whole = false;
-	if (whole && b->numbered && knows)
+	if (whole && b->numbered && knows) {
 		nfsync_state_walk(nd, reconcile_one, &w, drain);
+		nfsync_peer_reconciled(nd, m.creatorid);
+	}
 	if (!whole)
 		nfsync_stats_inc(nd, PFSYNC_STAT_BULK_TORN);
 	ask_step(nd, whole ? NFSYNC_ASKER_WHOLE : NFSYNC_ASKER_TORN, 0);
@@ -404,6 +406,24 @@ static void ask_work(struct work_struct *work)
 void nfsync_bulk_want(struct nfsync_dev *nd)
 {
 	ask_step(nd, NFSYNC_ASKER_WANT, 0);
+}
+
+/**
+ * nfsync_bulk_rest() - in sync without a transfer: ask no more
+ * @nd: device
+ *
+ * One that has begun to come is taken.
+ *
+ * Context: softirq.
+ */
+void nfsync_bulk_rest(struct nfsync_dev *nd)
+{
+	struct nfsync_bulk *b = &nd->bulk;
+
+	spin_lock_bh(&b->lock);
+	if (b->asker.state == NFSYNC_ASKER_ASKED)
+		nfsync_asker_step(&b->asker, NFSYNC_ASKER_STOP, 0);
+	spin_unlock_bh(&b->lock);
 }
 
 /**

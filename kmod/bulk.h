@@ -43,6 +43,7 @@ void nfsync_bulk_init(struct nfsync_dev *nd);
 void nfsync_bulk_start(struct nfsync_dev *nd);
 void nfsync_bulk_stop(struct nfsync_dev *nd);
 void nfsync_bulk_want(struct nfsync_dev *nd);
+void nfsync_bulk_rest(struct nfsync_dev *nd);
 void nfsync_bulk_gap(struct nfsync_dev *nd, u32 creatorid);
 void nfsync_bulk_gone(struct nfsync_dev *nd, u32 creatorid);
 void nfsync_bulk_calm(struct nfsync_dev *nd);

@@ -351,6 +351,18 @@ static int check_netns(const struct net_device *dev,
 	return 0;
 }
 
+/* There is nobody to ask while it is down, and it asks when it comes up */
+static int check_resync(const struct nfsync_dev *nd, struct nlattr *data[],
+			struct netlink_ext_ack *extack)
+{
+	if (!data || !data[IFLA_PFSYNC_RESYNC] || nd->up)
+		return 0;
+
+	NL_SET_ERR_MSG_ATTR(extack, data[IFLA_PFSYNC_RESYNC],
+			    "resync needs the device up");
+	return -ENETDOWN;
+}
+
 static int link_new(NFSYNC_NEWLINK_ARGS, struct netlink_ext_ack *extack)
 {
 	struct change c = { .nd = netdev_priv(dev) };
@@ -362,6 +374,9 @@ static int link_new(NFSYNC_NEWLINK_ARGS, struct netlink_ext_ack *extack)
 
 	set_defaults(&c.cfg);
 	err = parse(&c, NFSYNC_NEWLINK_DATA, extack);
+	if (err)
+		return err;
+	err = check_resync(c.nd, NFSYNC_NEWLINK_DATA, extack);
 	if (err)
 		return err;
 
@@ -389,11 +404,9 @@ static int link_change(struct net_device *dev, struct nlattr *tb[],
 	err = parse(&c, data, extack);
 	if (err)
 		return err;
-	if (data && data[IFLA_PFSYNC_RESYNC] && !nd->up) {
-		NL_SET_ERR_MSG_ATTR(extack, data[IFLA_PFSYNC_RESYNC],
-				    "resync needs the device up");
-		return -ENETDOWN;
-	}
+	err = check_resync(nd, data, extack);
+	if (err)
+		return err;
 	err = nfsync_device_configure(nd, &c.cfg, c.syncdev, extack);
 	if (!err && data && data[IFLA_PFSYNC_RESYNC])
 		nfsync_bulk_want(nd);

@@ -233,6 +233,7 @@ static void hello_work(struct work_struct *work)
 		bereaved(nd);
 	m.verdict = p->verdict;
 	m.peers = count_live(p);
+	m.joined_by = p->joined_by;
 	spin_unlock_bh(&p->lock);
 
 	for (i = 0; i < n; i++)
@@ -412,10 +413,11 @@ void nfsync_peer_bsd(struct nfsync_dev *nd, __be32 saddr)
 
 /*
  * Two that serve and had no word of each other: each may know what the other
- * does not.  One that joins asks us and tells us what we lack, so that who is
- * in sync need not ask; but who was alone has to.
+ * does not.  One that joins asks, and tells who answered what that lacks: it
+ * and the one that was alone till then are in sync without another transfer.
  */
-static bool reunited(struct nfsync_dev *nd, struct nfsync_peer *peer)
+static bool reunited(struct nfsync_dev *nd, struct nfsync_peer *peer,
+		     bool *rest)
 	__must_hold(&nd->peers.lock)
 {
 	struct nfsync_peers *p = &nd->peers;
@@ -432,6 +434,12 @@ static bool reunited(struct nfsync_dev *nd, struct nfsync_peer *peer)
 	if (!nfsync_verdict_serves(p->verdict) ||
 	    (peer->joined && p->verdict == PFSYNC_VERDICT_IN_SYNC))
 		return false;
+	if (peer->joined && p->verdict == PFSYNC_VERDICT_ALONE &&
+	    peer->hello.joined_by == READ_ONCE(nd->cfg.hostid)) {
+		set_locked(nd, PFSYNC_VERDICT_IN_SYNC);
+		*rest = true;
+		return false;
+	}
 	set_locked(nd, PFSYNC_VERDICT_HEALING);
 	return true;
 }
@@ -449,7 +457,7 @@ void nfsync_peer_hello(struct nfsync_dev *nd, const struct nfsync_msg_frame *fr,
 {
 	struct nfsync_peers *p = &nd->peers;
 	struct nfsync_peer *peer;
-	bool gone = false, ask = false;
+	bool gone = false, ask = false, rest = false;
 	u64 lost = 0;
 
 	spin_lock_bh(&p->lock);
@@ -473,7 +481,7 @@ void nfsync_peer_hello(struct nfsync_dev *nd, const struct nfsync_msg_frame *fr,
 		peer->live = false;
 		bereaved(nd);
 	} else {
-		ask = reunited(nd, peer);
+		ask = reunited(nd, peer, &rest);
 	}
 out:
 	spin_unlock_bh(&p->lock);
@@ -482,6 +490,8 @@ out:
 		nfsync_bulk_gone(nd, fr->creatorid);
 	if (ask)
 		nfsync_bulk_want(nd);
+	if (rest)
+		nfsync_bulk_rest(nd);
 }
 
 /**
@@ -533,6 +543,28 @@ bool nfsync_peer_losses(struct nfsync_dev *nd, u32 creatorid, u64 *lost,
 	}
 	spin_unlock_bh(&p->lock);
 	return peer;
+}
+
+/**
+ * nfsync_peer_reconciled() - a whole transfer of a peer was received
+ * @nd: device
+ * @creatorid: the peer's
+ *
+ * Its first hello, which may come later, is then no reason to ask again.
+ *
+ * Context: any.
+ */
+void nfsync_peer_reconciled(struct nfsync_dev *nd, u32 creatorid)
+{
+	struct nfsync_peers *p = &nd->peers;
+	struct nfsync_peer *peer;
+
+	spin_lock_bh(&p->lock);
+	peer = find(p, creatorid);
+	if (peer)
+		peer->greeted = true;
+	p->joined_by = creatorid;
+	spin_unlock_bh(&p->lock);
 }
 
 /**
@@ -686,6 +718,7 @@ void nfsync_peer_stop(struct nfsync_dev *nd)
 	nfsync_send_hello(nd, &m);
 	spin_lock_bh(&p->lock);
 	p->n = 0;
+	p->joined_by = 0;
 	p->ownid_logged = false;
 	set_locked(nd, PFSYNC_VERDICT_DOWN);
 	spin_unlock_bh(&p->lock);

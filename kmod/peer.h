@@ -47,6 +47,7 @@ struct nfsync_peers {
 	unsigned int n;
 	struct nfsync_peer v[NFSYNC_PEERS_MAX];
 
+	u32 joined_by;			/* whose transfer was whole last */
 	u32 incarnation;		/* ours */
 	atomic_t seq;			/* of our last frame */
 	time64_t up_since;		/* s, monotonic */
@@ -71,6 +72,7 @@ bool nfsync_peer_start_of(struct nfsync_dev *nd,
 			  const struct nfsync_msg_frame *fr, u64 *lost);
 bool nfsync_peer_losses(struct nfsync_dev *nd, u32 creatorid, u64 *lost,
 			u32 *missing);
+void nfsync_peer_reconciled(struct nfsync_dev *nd, u32 creatorid);
 bool nfsync_peer_serves(struct nfsync_dev *nd);
 bool nfsync_peer_get(struct nfsync_dev *nd, unsigned int i,
 		     struct nfsync_peer *peer);

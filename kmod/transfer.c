@@ -126,6 +126,7 @@ static unsigned int whole(struct nfsync_asker *a)
 static unsigned int torn(struct nfsync_asker *a)
 {
 	ask(a, 0);
+	a->asked = false;
 	a->torn++;
 	a->wait = HEAL_MS << (a->torn < HEAL_DOUBLINGS - 2 ?
 			      a->torn : HEAL_DOUBLINGS - 2);

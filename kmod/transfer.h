@@ -38,7 +38,7 @@ enum nfsync_asker_event {
 	NFSYNC_ASKER_STOP,
 };
 
-/* What is to be done, in this order */
+/* What is to be done */
 #define NFSYNC_ASKER_DO_ASK	0x01	/* send the request */
 #define NFSYNC_ASKER_DO_BEGIN	0x02	/* forget what earlier transfers told */
 #define NFSYNC_ASKER_DO_MARK	0x04	/* what is told and lost counts from here */

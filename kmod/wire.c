@@ -776,6 +776,7 @@ void nfsync_wire_get_hello(const u8 *p, struct nfsync_msg_hello *m)
 	m->states = be32_to_cpu(w->states);
 	m->verdict = w->verdict;
 	m->peers = w->peers;
+	m->joined_by = be32_to_cpu(w->joined_by);
 }
 
 /**
@@ -795,6 +796,7 @@ size_t nfsync_wire_put_hello(u8 *p, const struct nfsync_msg_hello *m)
 	w->states = cpu_to_be32(m->states);
 	w->verdict = m->verdict;
 	w->peers = m->peers;
+	w->joined_by = cpu_to_be32(m->joined_by);
 	return sizeof(*w);
 }
 

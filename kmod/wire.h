@@ -214,6 +214,7 @@ struct nfsync_msg_hello {
 	u32 states;
 	u8 verdict;		/* enum pfsync_verdict */
 	u8 peers;		/* that the sender hears */
+	u32 joined_by;		/* whose whole transfer it received last, or 0 */
 };
 
 /* In front of a bulk transfer's END: what a whole transfer brought */
@@ -257,7 +258,7 @@ enum nfsync_wire_err {
 #define NFSYNC_WIRE_BUS_LEN	12
 #define NFSYNC_WIRE_TDB6_LEN	52
 #define NFSYNC_WIRE_FRAME_LEN	12
-#define NFSYNC_WIRE_HELLO_LEN	16
+#define NFSYNC_WIRE_HELLO_LEN	20
 #define NFSYNC_WIRE_TOTAL_LEN	32
 
 /* A checked frame, and a cursor over its sections */

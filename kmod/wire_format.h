@@ -155,6 +155,7 @@ struct nfsync_wire_hello {
 	u8 verdict;
 	u8 peers;
 	u8 pad[2];
+	__be32 joined_by;
 } __packed;
 
 struct nfsync_wire_total {
@@ -297,6 +298,7 @@ NFSYNC_WIRE_AT(hello, states, 8);
 NFSYNC_WIRE_AT(hello, verdict, 12);
 NFSYNC_WIRE_AT(hello, peers, 13);
 NFSYNC_WIRE_AT(hello, pad, 14);
+NFSYNC_WIRE_AT(hello, joined_by, 16);
 
 NFSYNC_WIRE_SIZE(total, NFSYNC_WIRE_TOTAL_LEN);
 NFSYNC_WIRE_AT(total, creatorid, 0);

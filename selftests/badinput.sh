@@ -355,7 +355,7 @@ test_unknown_updates()
 	check "quiet" wait_quiet "$fw2"
 	before=$(stat_get "$fw2" tx_upd_req)
 	check "tcpdump" sniff "$fw1" sync -c 1 -XX "src $FW2_SYNC and
-		ip[40] = 5 and ip[51] = 77"
+		ip[56] = 5 and ip[67] = 77"
 	bad "rx_upd_c=3 req_limited=2" upd_c,id=77 +upd_c,id=77 +upd_c,id=77
 	check "request" wait "$PID"
 	expect "requests" "$(stat_get "$fw2" tx_upd_req)" gt "$before"

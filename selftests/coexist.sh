@@ -266,7 +266,8 @@ test_flowtable()
 	port=$FIRST
 	rm -f "$TMP/up"
 	spawn "$cl" flow client "$SV4" "$FLOW_PORT" -p "$port" -r 0 \
-		-U 200000 -D 200000 -S "$TMP/up" -T 120
+		-U 200000 -D 200000 -S "$TMP/up" \
+		-T $((120 * NFSYNC_SLOW))
 	check "connection" wait_file "$TMP/up"
 	check "on the standby" wait_for "$WAIT" is_established "$port"
 	if ! flowtable_text | ruleset_add "$fw1" 2> "$TMP/said"; then
@@ -275,7 +276,7 @@ test_flowtable()
 	fi
 	check "offloaded" wait_for "$WAIT" is_offloaded "$port"
 	bytes=$(wan_bytes)
-	check "moves on" wait_for "$WAIT" moved_on $((bytes + 5000000))
+	check "moves on" wait_for "$WAIT" moved_on $((bytes + $(scaled 5000000)))
 	check "still offloaded" is_offloaded "$port"
 	check "still on the standby" is_established "$port"
 	# the sync link first: what is offloaded falls back when lan goes

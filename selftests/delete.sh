@@ -36,20 +36,6 @@ set_timeouts()
 	done | netlab
 }
 
-# ct_add NS FIRST N [MARK]: entries made by hand
-ct_add()
-{
-	mawk -v first="$2" -v n="$3" -v mark="${4:-0}" 'BEGIN {
-		for (i = first; i < first + n; i++)
-			print "-I -s 10.0.1.2 -d 10.0.2.2 -p udp --sport " i \
-				" --dport 9 -t 600 -u SEEN_REPLY -m " mark
-	}' > "$TMP/entries"
-	in_ns "$1" conntrack -R "$TMP/entries" > "$TMP/add" 2>&1 || {
-		tail -n 3 "$TMP/add"
-		return 1
-	}
-}
-
 # ct_del NS OPTIONS...: delete what matches
 ct_del()
 {
@@ -155,19 +141,19 @@ many()
 
 test_flush_of_2000()
 {
-	many 2000
+	many "$(scaled 2000)"
 }
 
 test_flush_of_50000()
 {
-	many 50000
+	many "$(scaled 50000)"
 }
 
 test_2000_connections_close()
 {
 	start_empty
 	set_timeouts 2 "$fw1"
-	check "connections" flow_cl -n 2000 -c 50 -e
+	check "connections" flow_cl -n "$(scaled 2000)" -c 50 -e
 	check "expired on fw1" wait_for "$WAIT" is_reaped "$fw1"
 	check "gone from fw2" wait_states "$fw2" 0
 	set_timeouts 60 "$fw1"

@@ -19,7 +19,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-N=500
+N=$(scaled 500)
 
 # idle_flows N [FAMILY=4]: open, then still; PID is the client
 idle_flows()

@@ -81,9 +81,18 @@ done
 command -v loopy_wait > /dev/null || skip_all "no net/lib.sh beside $KSFT"
 set +e
 
-# Emulated and debug kernels: all waits are multiplied by this.
+# Emulated and debug kernels: wait_for multiplies its limit by this, scaled
+# divides by it.
 : "${NFSYNC_SLOW:=1}"
-: "${WAIT:=$((60 * NFSYNC_SLOW))}"
+: "${WAIT:=60}"
+
+# scaled N [LEAST]: as many where speed is normal, fewer on a slow kernel
+scaled()
+{
+	local n=$(($1 / NFSYNC_SLOW)) least=${2:-1}
+
+	echo $((n > least ? n : least))
+}
 
 FLOW_PORT=5000		# the server has this and the next three
 DEV=nfsync0
@@ -130,6 +139,18 @@ trap clean_up EXIT
 trap 'exit 1' INT TERM
 
 # ---- waiting ----
+
+# now_ms: for times that are reported and never judged
+now_ms()
+{
+	echo $((${EPOCHREALTIME/./} / 1000))
+}
+
+# took WHAT SINCE
+took()
+{
+	echo "# $1: $(($(now_ms) - $2)) ms"
+}
 
 # wait_for SECONDS COMMAND...: until it succeeds; its last output on failure
 wait_for()
@@ -204,13 +225,13 @@ wait_quiet()
 {
 	local before after ns tries
 
-	for ((tries = 0; tries < WAIT * 10; tries++)); do
+	for ((tries = 0; tries < WAIT * NFSYNC_SLOW * 10; tries++)); do
 		before=$(for ns in "$@"; do stat_get "$ns" opackets; done)
 		sleep 0.1
 		after=$(for ns in "$@"; do stat_get "$ns" opackets; done)
 		[ "$before" = "$after" ] && return 0
 	done
-	echo "# still sending after $WAIT s"
+	echo "# still sending after $((WAIT * NFSYNC_SLOW)) s"
 	return 1
 }
 
@@ -582,12 +603,14 @@ blackhole()
 # flow_cl [options]: TCP (or with -u UDP) flows from cl to sv over IPv4
 flow_cl()
 {
-	in_ns "$cl" flow client "$SV4" "$FLOW_PORT" "$@"
+	in_ns "$cl" flow client "$SV4" "$FLOW_PORT" \
+		-T $((60 * NFSYNC_SLOW)) "$@"
 }
 
 flow_cl6()
 {
-	in_ns "$cl" flow client "$SV6" "$FLOW_PORT" "$@"
+	in_ns "$cl" flow client "$SV6" "$FLOW_PORT" \
+		-T $((60 * NFSYNC_SLOW)) "$@"
 }
 
 ping_cl()
@@ -637,6 +660,116 @@ nfsync_pair()
 		wait_running "$fw1" && wait_running "$fw2"
 }
 
+# The action of a frame's first section behind the one that numbers it
+lossy_action()
+{
+	case $1 in
+	all) ;;
+	request) echo "@th,288,8 5" ;;
+	delete) echo "@th,288,8 7" ;;
+	start) echo "@th,288,8 10" ;;
+	insert) echo "@th,288,8 13" ;;
+	update) echo "@th,288,8 14" ;;
+	hello) echo "@th,288,8 0x81" ;;
+	end) echo "@th,288,8 0x82" ;;
+	*) return 1 ;;
+	esac
+}
+
+# lose NS WHAT [once]: frames are lost on their way into NS, and counted: all
+# of them, or those of one kind; or just one of these
+lose()
+{
+	local what limit=
+
+	what=$(lossy_action "$2") || return 1
+	[ -z "${3:-}" ] || limit="limit rate 1/day burst 1 packets"
+	ruleset_add "$1" <<-EOF
+	table inet lossy
+	delete table inet lossy
+	table inet lossy {
+		counter lost { }
+		chain in {
+			type filter hook prerouting priority -400
+			iifname "sync" meta l4proto 240 $what $limit counter name lost drop
+		}
+	}
+	EOF
+}
+
+# lose_nothing NS...: any more
+lose_nothing()
+{
+	local ns
+
+	for ns in "$@"; do
+		printf '@%s\nnft delete table inet lossy\n' "$ns"
+	done | netlab
+}
+
+lost_at_least()
+{
+	local now
+
+	now=$(rule_count "$1" lost inet lossy)
+	echo "$now frames lost on their way to $1, wanted $2"
+	[ "$now" -ge "$2" ]
+}
+
+# wait_lost NS N
+wait_lost()
+{
+	wait_for "$WAIT" lost_at_least "$1" "$2"
+}
+
+# said NS: what is told of the link kind, without its peers, which have a line
+# each
+said()
+{
+	local text
+
+	text=$(ip -n "$1" -d -o link show "$DEV")
+	text=${text#* pfsync }
+	echo "${text%%\\*}"
+}
+
+# attribute NS NAME: its value, "none" when it is not shown
+attribute()
+{
+	if [[ " $(said "$1")" =~ \ $2\ ([^ ]+) ]]; then
+		echo "${BASH_REMATCH[1]}"
+	else
+		echo none
+	fi
+}
+
+verdict_is()
+{
+	local now
+
+	now=$(attribute "$1" verdict)
+	echo "verdict $now, wanted $2"
+	[ "$now" = "$2" ]
+}
+
+# verdict NS VERDICT: within the time that a node may take to find it out
+verdict()
+{
+	check "$1: verdict $2" wait_for "$WAIT" verdict_is "$1" "$2"
+}
+
+# has_flag NS FLAG: between the angle brackets
+has_flag()
+{
+	[[ "$(ip -n "$1" -o link show "$DEV")" =~ [\<,]$2[,\>] ]]
+}
+
+# IFF_RUNNING: ip hides it, and says NO-CARRIER of a device that is up without
+running()
+{
+	has_flag "$1" UP && ! has_flag "$1" NO-CARRIER
+}
+
 # ct_list NS [conntrack options]: the table, sorted, without what changes by
 # itself (time left, counters, use)
 ct_list()
@@ -675,6 +808,21 @@ ct_count()
 	else
 		ct_list "$@" | wc -l
 	fi
+}
+
+# ct_add NS FIRST N [MARK]: entries made by hand, UDP flows from cl's port
+# FIRST and on to port 9 of sv, with 600 s to live
+ct_add()
+{
+	mawk -v first="$2" -v n="$3" -v mark="${4:-0}" 'BEGIN {
+		for (i = first; i < first + n; i++)
+			print "-I -s 10.0.1.2 -d 10.0.2.2 -p udp --sport " i \
+				" --dport 9 -t 600 -u SEEN_REPLY -m " mark
+	}' > "$TMP/entries"
+	in_ns "$1" conntrack -R "$TMP/entries" > "$TMP/add" 2>&1 || {
+		tail -n 3 "$TMP/add"
+		return 1
+	}
 }
 
 # ct_stat NS COLUMN: of /proc/net/stat/nf_conntrack, over all processors

@@ -35,17 +35,6 @@ raw()
 	in_ns "$fw1" rawlink "$what" "$DEV" "$@"
 }
 
-# said NS: what is told of the link kind, without its peers, which have a line
-# each
-said()
-{
-	local text
-
-	text=$(ip -n "$1" -d -o link show "$DEV")
-	text=${text#* pfsync }
-	echo "${text%%\\*}"
-}
-
 # shown NS: the configuration as a person sees it, "name value ..."
 shown()
 {
@@ -55,49 +44,12 @@ shown()
 	echo "${text%% verdict *}"
 }
 
-# attribute NS NAME: its value, "none" when it is not shown
-attribute()
-{
-	if [[ " $(said "$1")" =~ \ $2\ ([^ ]+) ]]; then
-		echo "${BASH_REMATCH[1]}"
-	else
-		echo none
-	fi
-}
-
 # json NS: the same as programs see it
 json()
 {
 	ip -n "$1" -d -j link show "$DEV" |
 		jq -r '.[0].linkinfo.info_data | to_entries |
 			map("\(.key) \(.value)") | join(" ")'
-}
-
-verdict_is()
-{
-	local now
-
-	now=$(attribute "$1" verdict)
-	echo "verdict $now, wanted $2"
-	[ "$now" = "$2" ]
-}
-
-# verdict NS VERDICT: within the time that a node may take to find it out
-verdict()
-{
-	check "$1: verdict $2" wait_for "$WAIT" verdict_is "$1" "$2"
-}
-
-# has_flag NS FLAG: between the angle brackets
-has_flag()
-{
-	[[ "$(ip -n "$1" -o link show "$DEV")" =~ [\<,]$2[,\>] ]]
-}
-
-# IFF_RUNNING: ip hides it, and says NO-CARRIER of a device that is up without
-running()
-{
-	has_flag "$1" UP && ! has_flag "$1" NO-CARRIER
 }
 
 # takes OPTION VALUE [SHOWN]: set it, and it is shown
@@ -192,6 +144,17 @@ test_attributes_while_down()
 {
 	check "add" add_link syncdev sync hostid 0x11111111
 	every_attribute
+	expect_same "verdict" "$(attribute "$fw1" verdict)" down
+}
+
+# By ip and past it
+test_resync_while_down()
+{
+	local BEFORE
+
+	BEFORE=$(shown "$fw1")
+	refuses 'resync needs the device up' resync=
+	refused 'resync needs the device up' set_link resync
 	expect_same "verdict" "$(attribute "$fw1" verdict)" down
 }
 
@@ -299,9 +262,17 @@ test_refusals()
 	refuses 'defer must be 0 or 1, not 2' defer=2
 	refuses 'defer on is not supported yet' defer=1
 	refuses 'local must be 0 or 1, not 255' local=255
+	refuses 'alone must be 0 or 1, not 2' alone=2
+	refuses 'nosync mark has bits that its mask has not: 0x3/0x1' \
+		nosync=3/1
+	refuses 'nosync mark has bits that its mask has not: 0x1/0x0' \
+		nosync=1/0
+	refuses 'nosync mark has bits that its mask has not' \
+		nosync=0x80000000/0x7fffffff
 	refuses 'hostid must not be 0' hostid=0
 	refuses 'verdict is read only' verdict=5
-	for other in 1/2 2/2 2/8 3/1 3/4 4/2 5/2 6/4 7/2 8/8 9/4; do
+	refuses 'peers are read only' peers=
+	for other in 1/2 2/2 2/8 3/1 3/4 4/2 5/2 6/4 7/2 8/8 9/4 11/2; do
 		refuses 'invalid attribute length' $other=1
 	done
 	refuses 'link is not used, set syncdev' link="$lo"
@@ -331,7 +302,7 @@ test_help()
 
 	help=$(ip link help pfsync 2>&1)
 	for option in syncdev syncpeer version maxupd flush window defer \
-		hostid local; do
+		hostid local alone nosync resync; do
 		grep -q "$option" <<< "$help" || fail "help lacks $option"
 	done
 	expect_same "help among the options" \
@@ -539,7 +510,8 @@ need_nfsync
 need_plugin
 topo_up || skip_all "the topology cannot be set up here"
 run_tests test_without_options_and_without_plugin test_defaults \
-	test_all_at_once test_attributes_while_down test_attributes_while_up \
+	test_all_at_once test_attributes_while_down test_resync_while_down \
+	test_attributes_while_up \
 	test_identical_configuration test_peers test_refusals \
 	test_refusals_by_ip \
 	test_help test_refused_while_made test_one_device_per_namespace \

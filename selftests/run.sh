@@ -6,7 +6,8 @@
 # Every result line of a test becomes "ok N TEST: name". After each test two
 # things are checked that the test itself cannot see: that the kernel log has
 # no splat since it began, and that it left nothing behind (namespaces, the
-# module, a reference that keeps the module or a namespace from going).
+# module, a reference that keeps the module or a namespace from going). Where
+# the kernel can look for lost memory, it does so in the end.
 
 cd "$(dirname "$0")" || exit 1
 
@@ -58,7 +59,7 @@ mark_log()
 
 log_since_mark()
 {
-	dmesg | sed "1,/$MARK/d"
+	dmesg | sed "1,/$MARK/d" | awk -f kcsan.awk
 }
 
 check_log()
@@ -140,10 +141,35 @@ run_test()
 	check_leftovers "$test"
 }
 
+# What the kernel lost: nothing points to it, two looks after another and five
+# seconds after it was allocated. The module may be gone, its memory is not.
+check_leaks()
+{
+	local file=/sys/kernel/debug/kmemleak out
+
+	[ -e $file ] || return 0
+	! grep -qw kmemleak=off /proc/cmdline || return 0
+	out=$(mktemp)
+	if ! { echo scan > $file && sleep 6 && echo scan > $file; }; then
+		echo "# kmemleak has given up"
+		result "not ok" "kmemleak: nothing is lost"
+		return
+	fi
+	cat $file > "$out"
+	sed 's/^/# /' "$out"
+	if [ -s "$out" ]; then
+		result "not ok" "kmemleak: nothing is lost"
+	else
+		result ok "kmemleak: nothing is lost"
+	fi
+	rm -f "$out"
+}
+
 [ $# -gt 0 ] || { echo "usage: run.sh TEST..." >&2; exit 2; }
 echo "TAP version 13"
 for test in "$@"; do
 	run_test "$test"
 done
+check_leaks
 [ -n "${NFSYNC_NO_PLAN:-}" ] || echo "1..$NUMBER"
 [ "$FAILED" -eq 0 ]

@@ -21,7 +21,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-N=50			# of each of four kinds: 200 connections
+N=$(scaled 50)		# of each of four kinds: 200 connections
 CLIENTS=()
 PORT=30100
 end0=0 max0=0 win0=0 end1=0 win1=0	# of watched_idle
@@ -87,7 +87,7 @@ test_fw2_takes_over()
 {
 	fw_off "$fw1"
 	check "gateway moves" move_gateway "$fw2"
-	check "traffic by fw2" wait_traffic "$fw2" 3000
+	check "traffic by fw2" wait_traffic "$fw2" "$(scaled 3000)"
 	check "new connections by fw2" flow_cl -n 3
 	check "new connections by fw2, ipv6" flow_cl6 -n 3
 	expect_same "invalid on fw2" "$(bad_packets "$fw2")" "0 0 0"
@@ -99,7 +99,7 @@ test_fw1_takes_back()
 	fw_on "$fw1"
 	check "fw1 in sync" wait_running "$fw1"
 	check "gateway returns" move_gateway "$fw1"
-	check "traffic by fw1" wait_traffic "$fw1" 3000
+	check "traffic by fw1" wait_traffic "$fw1" "$(scaled 3000)"
 	check "new connections by fw1" flow_cl -n 3
 	expect_same "invalid on fw1" "$(bad_packets "$fw1")" "0 0 0"
 	expect_same "invalid on fw2" "$(bad_packets "$fw2")" "0 0 0"

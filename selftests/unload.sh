@@ -21,7 +21,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-ROUNDS=10
+ROUNDS=$(scaled 10 3)
 HELD=20
 
 # start_traffic: connections that stay and move, and ones that come and go
@@ -217,7 +217,7 @@ test_netns_del_under_traffic()
 	joined
 	expect "told" "$(stat_get "$fw1" states)" ge $HELD
 	ip netns del "$fw1" || fail "netns del"
-	wait_for "$WAIT" not operstate_is "$fw2" up || fail "standby has a link"
+	verdict "$fw2" alone
 	expect "states of the standby" "$(stat_get "$fw2" states)" ge $HELD
 	ip netns del "$fw2" || fail "netns del"
 	kill_spawned

@@ -93,11 +93,11 @@ test_windows_of_bulk_transfers()
 {
 	local d
 
-	watched flow_cl -U 20000000
+	watched flow_cl -U "$(scaled 20000000)"
 	expect "packets beyond the slack" "$(seen over0)" \
 		le $(($(seen packets) / 20))
 	expect "messages" "$(seen messages)" lt $(($(seen packets) / 4))
-	watched flow_cl6 -D 20000000
+	watched flow_cl6 -D "$(scaled 20000000)"
 	expect "packets beyond the slack" "$(seen over1)" \
 		le $(($(seen packets) / 20))
 	expect "messages" "$(seen messages)" lt $(($(seen packets) / 4))

@@ -6,8 +6,9 @@
  *
  * An ATTRIBUTE is a name of IFLA_PFSYNC_*, in small letters, or NUMBER/BYTES
  * for one of any number and length. VALUE is a number, for syncpeer an IPv4
- * address, for syncdev an index or a name. "link" is IFLA_LINK. Prints what
- * the kernel says of it; the exit status is 0 only if it agreed.
+ * address, for syncdev an index or a name, for nosync MARK/MASK; peers and
+ * resync have none and are empty. "link" is IFLA_LINK. Prints what the kernel
+ * says of it; the exit status is 0 only if it agreed.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -33,7 +34,8 @@ static const struct { const char *name; int type, size; } known[] = {
 	{ "syncdev", 1, 4 }, { "syncpeer", 2, 4 }, { "version", 3, 2 },
 	{ "maxupd", 4, 1 }, { "flush", 5, 4 }, { "window", 6, 1 },
 	{ "defer", 7, 1 }, { "hostid", 8, 4 }, { "local", 9, 1 },
-	{ "verdict", 10, 1 },
+	{ "verdict", 10, 1 }, { "alone", 11, 1 }, { "nosync", 12, 8 },
+	{ "peers", 13, 0 }, { "resync", 14, 0 },
 };
 
 static struct rtattr *put(struct request *r, int type, const void *data,
@@ -68,6 +70,18 @@ static void put_number(struct request *r, int type, int size, const char *text)
 	put(r, type, value, size);
 }
 
+static void put_nosync(struct request *r, int type, const char *text)
+{
+	unsigned int value[2];
+	char *mask;
+
+	value[0] = strtoul(text, &mask, 0);
+	if (mask == text || *mask != '/')
+		errx(2, "%s is not MARK/MASK", text);
+	value[1] = strtoul(mask + 1, NULL, 0);
+	put(r, type, value, sizeof(value));
+}
+
 static void put_known(struct request *r, const char *name, const char *value)
 {
 	unsigned int index = if_nametoindex(value);
@@ -81,6 +95,8 @@ static void put_known(struct request *r, const char *name, const char *value)
 		else if (!strcmp(name, "syncpeer") &&
 			 inet_pton(AF_INET, value, &addr) == 1)
 			put(r, known[i].type, &addr, sizeof(addr));
+		else if (!strcmp(name, "nosync"))
+			put_nosync(r, known[i].type, value);
 		else
 			put_number(r, known[i].type, known[i].size, value);
 		return;

@@ -11,6 +11,8 @@
 #   - SECONDS pass (92).
 #
 #   -i            interactive: COMMAND gets the terminal
+#   KMEMLEAK=on   the debug kernel remembers each allocation, and needs twice
+#                 the time for everything
 #   SMP, MEM      processors and memory of the guest (2, 2G)
 #   ICOUNT=1      one instruction is one nanosecond, and two runs of the same
 #                 thing are the same to the bit; the host's load is irrelevant
@@ -42,6 +44,16 @@ accel()
 	fi
 }
 
+# The kernels that we build. With panic_on_warn KCSAN would panic of a race in
+# the kernel's own code, which is none of ours; the console tells them apart.
+debug_cmdline()
+{
+	case $KERNEL in
+	debug) echo "panic_on_warn=1 log_buf_len=4M kmemleak=${KMEMLEAK:-off}" ;;
+	kcsan) echo "log_buf_len=4M" ;;
+	esac
+}
+
 qemu_args()
 {
 	local acc cpu=max append
@@ -49,6 +61,7 @@ qemu_args()
 	acc=$(accel)
 	append="console=ttyS0 loglevel=5 oops=panic panic=-1 8250.nr_uarts=2"
 	append+=" rcupdate.rcu_cpu_stall_timeout=60 net.ifnames=0"
+	append+=" $(debug_cmdline)"
 	[ "$acc" = kvm ] && cpu=host
 	if [ -n "${ICOUNT:-}" ]; then
 		cpu=qemu64
@@ -107,9 +120,22 @@ run_guest()
 	cat "$WORK/qemu.err" >&2
 }
 
+# console: what is of interest in it
+console()
+{
+	tr -d '\r' < "$LOG" | awk -f "$TOP_DIR/selftests/kcsan.awk"
+}
+
 splats()
 {
-	tr -d '\r' < "$LOG" | grep -aE "$SPLAT" | grep -avE "$NOISE"
+	console | grep -aE "$SPLAT" | grep -avE "$NOISE"
+}
+
+# Races in code that is not ours: no failure, and not to be overlooked
+elsewhere()
+{
+	console | grep -aoE 'not in nfsync: .*' | sort | uniq -c |
+		sed 's/^ */# kcsan, /' >&2
 }
 
 verdict()
@@ -119,9 +145,10 @@ verdict()
 		tail -n 20 "$LOG" >&2
 		return 92
 	fi
+	elsewhere
 	if splats > "$WORK/splats"; then
 		echo "# guest: the console shows:" >&2
-		grep -aE -A 40 "$SPLAT" "$LOG" | tr -d '\r' |
+		console | grep -aE -A 40 "$SPLAT" |
 			grep -avE "$NOISE" | head -n 120 >&2
 		return 90
 	fi

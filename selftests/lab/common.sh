@@ -5,8 +5,9 @@
 # kept, and the helpers that setup.sh and trixie.sh share.
 #
 # Layout of the cache (outside the checkout, safe to delete at any time):
-#   kernels/<6.1|6.12|7.2>/kver       the kernel release, one line
-#   kernels/<v>/vmlinuz               the stock image
+#   kernels/<v>/kver                  the kernel release, one line; v is 6.1, 6.12,
+#                                     7.2 (stock) or debug, kcsan (built)
+#   kernels/<v>/vmlinuz               the image
 #   kernels/<v>/lib/modules/<kver>/   its modules, depmod run
 #   kernels/<v>/headers               usable as KDIR
 #   kselftest/                        lib.sh and ktap_helpers.sh of the kernel

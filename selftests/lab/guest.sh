@@ -6,6 +6,8 @@
 # Prints one KTAP stream; the last result is the guest's own: a console
 # without splats, and an end as it should be. GUEST_TIMEOUT, SMP, MEM, ONLY
 # and NFSYNC_SLOW are passed on; the console is kept in build/KERNEL.
+# KERNEL is one of the stock kernels, or debug or kcsan, which are slow: tests
+# wait longer in them and have less of what they have many of.
 
 set -uo pipefail
 # shellcheck source=common.sh
@@ -26,11 +28,16 @@ shift
 make -s -C "$TOP_DIR/selftests/bin" || exit 1
 BUILT=$TOP_DIR/build/$KERNEL
 mkdir -p "$BUILT"
+case $KERNEL in
+debug) : "${NFSYNC_SLOW:=10}" ;;
+kcsan) : "${NFSYNC_SLOW:=5}" ;;
+*) : "${NFSYNC_SLOW:=1}" ;;
+esac
 OUT=$(mktemp)
 trap 'rm -f "$OUT"' EXIT
 
 "$LAB_DIR/boot.sh" -t "${GUEST_TIMEOUT:-3600}" -l "$BUILT/console.log" \
-	"$KERNEL" "export NFSYNC_NO_PLAN=1 NFSYNC_SLOW=${NFSYNC_SLOW:-1}" \
+	"$KERNEL" "export NFSYNC_NO_PLAN=1 NFSYNC_SLOW=$NFSYNC_SLOW" \
 	"ONLY='${ONLY:-}';" "/selftests/run.sh ${TESTS[*]}" | tee "$OUT"
 STATUS=$?
 LAST=$(($(number_of "$OUT") + 1))

@@ -18,7 +18,7 @@ expr false find free grep gzip head id kill ln ls mkdir mkfifo mktemp mount mv n
 paste pgrep pidof pkill printf ps readlink realpath rm rmdir sed seq sleep sort stat stty sync tac tail
 taskset tee timeout touch tr true umount uname uniq unshare nsenter wc which
 xargs setsid md5sum sha256sum kmod ip bridge tc ss nft conntrack conntrackd
-ethtool tcpdump ping sysctl mawk jq"
+ethtool tcpdump ping sysctl mawk jq keepalived"
 
 # Present in the guest when the kernel has them; dependencies come along.
 MODULES="crc32c_generic libcrc32c nf_conntrack nf_conntrack_netlink nf_nat
@@ -26,7 +26,7 @@ nf_tables nft_ct nft_nat nft_chain_nat nft_masq nft_redir nft_log nft_limit
 nft_objref nft_reject_inet nft_hash nft_fib_inet nft_flow_offload nf_flow_table
 nf_flow_table_inet nf_conntrack_ftp nf_nat_ftp nfnetlink_log nf_log_syslog
 veth bridge br_netfilter dummy 8021q vrf macvlan vxlan sch_netem sch_ingress
-sch_tbf cls_matchall act_mirred act_gact"
+sch_tbf cls_matchall cls_flower act_mirred act_gact act_ct"
 
 declare -A MODPATH=()
 
@@ -212,8 +212,11 @@ build_ours()
 	fi
 	dest=$ROOT/selftests
 	mkdir -p "$dest/bin"
-	cp "$TOP_DIR/selftests"/*.sh "$TOP_DIR/selftests"/settings "$dest/"
+	cp "$TOP_DIR/selftests"/{*.sh,*.awk,settings} "$dest/"
 	cp -r "$TOP_DIR/selftests/bench" "$dest/"
+	# tests run what the documentation shows, from where they find it
+	mkdir -p "$ROOT/Documentation"
+	cp -r "$TOP_DIR/Documentation/examples" "$ROOT/Documentation/"
 	find "$TOP_DIR/selftests/bin" -maxdepth 1 -type f -perm -u+x \
 		-exec cp -t "$dest/bin" {} +
 	cp "$CACHE"/kselftest/* "$ROOT/kselftest/"

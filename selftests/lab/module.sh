@@ -3,9 +3,9 @@
 #
 # module.sh KERNEL OUT [make arguments] - build the module for a lab kernel
 #
-# KERNEL is 6.1, 6.12 or 7.2. The sources are copied to OUT/src and built
-# there, so that kernels and compilers do not clobber each other; the result
-# is OUT/nfsync.ko. Only one build at a time uses OUT.
+# KERNEL is 6.1, 6.12, 7.2, debug or kcsan. The sources are copied to OUT/src
+# and built there, so that kernels and compilers do not clobber each other; the
+# result is OUT/nfsync.ko. Only one build at a time uses OUT.
 
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=common.sh

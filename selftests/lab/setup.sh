@@ -4,20 +4,22 @@
 # setup.sh [part...] - fetch what building, testing and the guest lab need
 #
 # Parts: packages 6.12 6.1 7.2 kselftest vng (default: all of them, in this
-# order). Idempotent: a part that is complete costs milliseconds and says
-# nothing. Debian packages are installed with apt, as root or through sudo;
-# everything else is unpacked in the cache (see common.sh) and the system is not
-# touched. Newer suites come through private apt folders whose source lists
-# are derived from this machine's own.
+# order), and debug kcsan, which are built and take minutes. Idempotent: a part
+# that is complete costs milliseconds and says nothing. Debian packages are
+# installed with apt, as root or through sudo; everything else is unpacked in
+# the cache (see common.sh) and the system is not touched. Newer suites come
+# through private apt folders whose source lists are derived from this
+# machine's own.
 
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=common.sh
 . "$(dirname "$0")/common.sh"
 
 BUILD_PACKAGES="gcc make bc xz-utils kmod pahole libmnl-dev iproute2 dkms
-	clang libclang-rt-dev lld llvm sparse shellcheck codespell perl"
+	clang libclang-rt-dev lld llvm sparse shellcheck codespell perl
+	flex bison libelf-dev"
 LAB_PACKAGES="qemu-system-x86 busybox-static cpio zstd conntrack conntrackd
-	nftables tcpdump ethtool iputils-ping socat jq procps
+	nftables tcpdump ethtool iputils-ping socat jq procps keepalived
 	python3 python3-requests python3-argcomplete python3-pkg-resources
 	file udev util-linux"
 
@@ -264,6 +266,78 @@ setup_7_2()
 	echo 1 >"$dir/.part"
 }
 
+# --- debug kernels ------------------------------------------------------------
+
+# Fetch Debian's source package into DIR, and leave only the tarball in it
+fetch_source()
+{
+	local dir=$1 version=$2 base=linux-source-6.12
+
+	(cd "$dir" && apt_in bookworm apt-get download "$base${version:+=$version}")
+	dpkg --fsys-tarfile "$dir"/*.deb |
+		tar -xO "./usr/src/$base.tar.xz" >"$dir/src.tar.xz"
+	rm "$dir"/*.deb
+}
+
+# Built once for what goes into it: configuration, version of the source,
+# compiler. What is there is taken as long as these are the same, without
+# asking the mirror for a newer source.
+kernel_is_built()
+{
+	part_done "$(kernel_dir "$1")" \
+		"$("$LAB_DIR/kernel.sh" key "$1" "${2:-none}")"
+}
+
+newest_source()
+{
+	apt_refresh bookworm
+	apt_in bookworm apt-cache show --no-all-versions linux-source-6.12 |
+		sed -n 's/^Version: //p'
+}
+
+# Takes minutes, so the lock of all parts is only held for the fetching: who
+# wants another part need not wait for this one. Called without it.
+setup_built_kernel()
+{
+	local name=$1 dir version
+
+	dir=$(kernel_dir "$name")
+	kernel_is_built "$name" "$(cat "$dir/source" 2>/dev/null)" && return 0
+	exec 7>"$CACHE/.lock-$name"
+	flock 7
+	work=$CACHE/build-$name
+	rm -rf "$work"
+	mkdir -p "$work"
+	flock 8
+	version=$(newest_source)
+	[ -n "$version" ] || die "apt offers no linux-source-6.12"
+	if ! kernel_is_built "$name" "$version"; then
+		say "Linux $name: built from $version, minutes, into $dir"
+		fetch_source "$work" "$version"
+		flock -u 8
+		build_kernel "$name" "$version"
+	fi
+	rm -rf "$work"
+	work=
+	exec 7>&-
+}
+
+# From and in $work
+build_kernel()
+{
+	local name=$1 dir
+
+	dir=$(kernel_dir "$name")
+	tar -xJf "$work/src.tar.xz" -C "$work"
+	"$LAB_DIR/kernel.sh" build "$name" "$work/linux-source-6.12" \
+		"$work/objects" "$work/out"
+	echo "$2" >"$work/out/source"
+	"$LAB_DIR/kernel.sh" key "$name" "$2" >"$work/out/.part"
+	mkdir -p "${dir%/*}"
+	rm -rf "$dir"
+	mv "$work/out" "$dir"
+}
+
 # --- files of the kernel tree that are used but not ours -----------------------
 
 # From Debian's source package: checkpatch with its word lists, and the shell
@@ -285,9 +359,7 @@ setup_kselftest()
 	for pair; do
 		members="$members $base/${pair#*:}"
 	done
-	(cd "$tmp" && apt_in bookworm apt-get download "$base")
-	dpkg --fsys-tarfile "$tmp"/*.deb |
-		tar -xO "./usr/src/$base.tar.xz" >"$tmp/src.tar.xz"
+	fetch_source "$tmp" ""
 	# shellcheck disable=SC2086
 	tar -xJf "$tmp/src.tar.xz" -C "$tmp" --occurrence=1 $members
 	rm -rf "$CACHE/kselftest" "$CACHE/checkpatch"
@@ -315,6 +387,17 @@ setup_vng()
 	echo 1 >"$dir/.part"
 }
 
+# Half a kernel is only there while the lock is not ours.
+work=
+clean_up()
+{
+	if [ -n "$work" ]; then
+		rm -rf "$work"
+	else
+		rm -rf "$CACHE"/fetch.*
+	fi
+}
+
 main()
 {
 	local part
@@ -326,7 +409,7 @@ main()
 	# One at a time: the second finds everything in place.
 	exec 8>"$CACHE/.lock"
 	flock 8
-	trap 'rm -rf "$CACHE"/fetch.*' EXIT
+	trap clean_up EXIT
 	[ $# -gt 0 ] || set -- packages 6.12 6.1 7.2 kselftest vng
 	for part in "$@"; do
 		case $part in
@@ -334,6 +417,11 @@ main()
 		6.12) setup_bookworm_kernel 6.12 '6\.12\.[^ ]*[0-9]-amd64' ;;
 		6.1) setup_bookworm_kernel 6.1 '6\.1\.0-[0-9]*-amd64' ;;
 		7.2) setup_7_2 ;;
+		debug | kcsan)
+			flock -u 8
+			setup_built_kernel "$part"
+			flock 8
+			;;
 		kselftest) setup_kselftest ;;
 		vng) setup_vng ;;
 		*) die "unknown part: $part" ;;

@@ -48,7 +48,7 @@ guest_command()
 		"export IP_LIB_DIR='$TOP_DIR/tools/ip'" \
 		"export NFSYNC_SLOW='${NFSYNC_SLOW:-2}'" \
 		"export PATH=/usr/sbin:/usr/bin:/sbin:/bin" \
-		"mkdir -p /run/netns"
+		"mkdir -p /run/netns" "'$TOP_DIR/selftests/bin/stamp'"
 	echo "'$TOP_DIR/selftests/run.sh' $*"
 }
 

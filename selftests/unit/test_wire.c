@@ -126,9 +126,9 @@ static const struct nfsync_msg_ext state_ext = {
 
 /* Among Linux nodes */
 #define FRAME "deadbeef 01020305 fffffffe"
-#define HELLO "deadbeef 00015181 000186a0 05 02 0000"
+#define HELLO "deadbeef 00015181 000186a0 05 02 0000 cafe0001"
 #define TOTAL "deadbeef 00010203 8090a0b0c0d0e0f0 6553f1000000002a 06" \
-	"00000000000000"
+	"01 000000000000"
 
 /* A frame under construction */
 struct frame {
@@ -251,7 +251,7 @@ static void golden_subheader(void)
 		{ NFSYNC_ACT_UPD,	{ 0x0e, 72, 0x01, 0x02 } },
 		{ NFSYNC_ACT_TDB,	{ 0x0f, 13, 0x01, 0x02 } },
 		{ NFSYNC_ACT_FRAME,	{ 0x80, 3, 0x01, 0x02 } },
-		{ NFSYNC_ACT_HELLO,	{ 0x81, 4, 0x01, 0x02 } },
+		{ NFSYNC_ACT_HELLO,	{ 0x81, 5, 0x01, 0x02 } },
 		{ NFSYNC_ACT_TOTAL,	{ 0x82, 8, 0x01, 0x02 } },
 	};
 	size_t i;
@@ -333,17 +333,18 @@ static void golden_frame(void)
 static void golden_hello(void)
 {
 	struct nfsync_msg_hello m;
-	u8 want[16], got[16];
+	u8 want[20], got[20];
 
-	KTAP_EXPECT_EQ(unhex(want, HELLO), 16);
+	KTAP_EXPECT_EQ(unhex(want, HELLO), 20);
 	nfsync_wire_get_hello(want, &m);
 	KTAP_EXPECT_EQ(m.creatorid, 0xdeadbeef);
 	KTAP_EXPECT_EQ(m.uptime, 86401);
 	KTAP_EXPECT_EQ(m.states, 100000);
 	KTAP_EXPECT_EQ(m.verdict, 5);
 	KTAP_EXPECT_EQ(m.peers, 2);
-	KTAP_EXPECT_EQ(nfsync_wire_put_hello(got, &m), 16);
-	KTAP_EXPECT_MEMEQ(got, want, 16);
+	KTAP_EXPECT_EQ(m.joined_by, 0xcafe0001);
+	KTAP_EXPECT_EQ(nfsync_wire_put_hello(got, &m), 20);
+	KTAP_EXPECT_MEMEQ(got, want, 20);
 }
 
 static void golden_total(void)
@@ -358,6 +359,12 @@ static void golden_total(void)
 	KTAP_EXPECT_EQ(m.sum, 0x8090a0b0c0d0e0f0);
 	KTAP_EXPECT_EQ(m.first_id, 0x6553f1000000002a);
 	KTAP_EXPECT_EQ(m.verdict, 6);
+	KTAP_EXPECT_EQ(m.flags, NFSYNC_TOTAL_UNNUMBERED);
+	KTAP_EXPECT_EQ(nfsync_wire_put_total(got, &m), 32);
+	KTAP_EXPECT_MEMEQ(got, want, 32);
+
+	want[25] = 0;
+	m.flags = 0;
 	KTAP_EXPECT_EQ(nfsync_wire_put_total(got, &m), 32);
 	KTAP_EXPECT_MEMEQ(got, want, 32);
 }
@@ -486,7 +493,7 @@ static void message_lengths(void)
 		[NFSYNC_ACT_DEL_C] = 12, [NFSYNC_ACT_BUS] = 12,
 		[NFSYNC_ACT_INS] = 288, [NFSYNC_ACT_UPD] = 288,
 		[NFSYNC_ACT_TDB] = 52, [NFSYNC_ACT_FRAME] = 12,
-		[NFSYNC_ACT_HELLO] = 16, [NFSYNC_ACT_TOTAL] = 32,
+		[NFSYNC_ACT_HELLO] = 20, [NFSYNC_ACT_TOTAL] = 32,
 	};
 	int i;
 
@@ -647,7 +654,7 @@ static void round_trip_hello(void)
 {
 	u64 s = 0x5eed0004, *seed = &s;
 	struct nfsync_msg_hello in, out;
-	u8 bytes[16];
+	u8 bytes[20];
 	int i;
 
 	for (i = 0; i < 20000; i++) {
@@ -657,6 +664,7 @@ static void round_trip_hello(void)
 		RANDOM(in.states);
 		RANDOM(in.verdict);
 		RANDOM(in.peers);
+		RANDOM(in.joined_by);
 		memset(&out, 0xa5, sizeof(out));
 		nfsync_wire_put_hello(bytes, &in);
 		nfsync_wire_get_hello(bytes, &out);
@@ -678,6 +686,7 @@ static void round_trip_total(void)
 		RANDOM(in.sum);
 		RANDOM(in.first_id);
 		RANDOM(in.verdict);
+		RANDOM(in.flags);
 		memset(&out, 0xa5, sizeof(out));
 		nfsync_wire_put_total(bytes, &in);
 		nfsync_wire_get_total(bytes, &out);
@@ -700,7 +709,7 @@ static void pads_not_read(void)
 
 	unhex(bytes, TOTAL);
 	nfsync_wire_get_total(bytes, &total);
-	memset(bytes + 25, 0xff, 7);
+	memset(bytes + 26, 0xff, 6);
 	nfsync_wire_get_total(bytes, &total2);
 	KTAP_EXPECT_MEMEQ(&total2, &total, sizeof(total));
 }
@@ -741,7 +750,7 @@ static void every_byte_written(void)
 	struct nfsync_msg_state m = state4;
 
 	EXPECT_ALL_WRITTEN(12, nfsync_wire_put_frame, &fr);
-	EXPECT_ALL_WRITTEN(16, nfsync_wire_put_hello, &hello);
+	EXPECT_ALL_WRITTEN(20, nfsync_wire_put_hello, &hello);
 	EXPECT_ALL_WRITTEN(32, nfsync_wire_put_total, &total);
 	EXPECT_ALL_WRITTEN(20, nfsync_wire_put_hdr, 6, 20);
 	EXPECT_ALL_WRITTEN(4, nfsync_wire_put_subh_len, NFSYNC_ACT_INS, 1, 264);
@@ -998,7 +1007,7 @@ static size_t many_sections(size_t *edge)
 	edge[n++] = frame.len;
 	add("00050001" CLR);
 	edge[n++] = frame.len;
-	add("81040001" HELLO);
+	add("81050001" HELLO);
 	edge[n++] = frame.len;
 	add("82080001" TOTAL);
 	edge[n++] = frame.len;
@@ -1161,7 +1170,7 @@ static const u8 min_words[256] = {
 	[NFSYNC_ACT_DEL] = 66, [NFSYNC_ACT_DEL_C] = 3,
 	[NFSYNC_ACT_BUS] = 3, [NFSYNC_ACT_INS] = 66,
 	[NFSYNC_ACT_UPD] = 66, [NFSYNC_ACT_TDB] = 13,
-	[NFSYNC_ACT_FRAME] = 3, [NFSYNC_ACT_HELLO] = 4,
+	[NFSYNC_ACT_FRAME] = 3, [NFSYNC_ACT_HELLO] = 5,
 	[NFSYNC_ACT_TOTAL] = 8,
 };
 
@@ -1326,7 +1335,7 @@ static void longer_messages(void)
 
 	begin();
 	add("80040001" FRAME "ffffffff");
-	add("81050001" HELLO "ffffffff");
+	add("81060001" HELLO "ffffffff");
 	add("82090002" TOTAL "ffffffff" TOTAL "ffffffff");
 	add("0d490002" STATE4 STATE_EXT "ffffffff"
 	    STATE6 STATE_EXT "ffffffff");
@@ -1367,6 +1376,7 @@ static void longer_total(void)
 	nfsync_wire_get_total(s.body + s.stride, &m);
 	KTAP_EXPECT_EQ(m.sum, 0x8090a0b0c0d0e0f1);
 	KTAP_EXPECT_EQ(m.first_id, 0x6553f1000000002a);
+	KTAP_EXPECT_EQ(m.flags, NFSYNC_TOTAL_UNNUMBERED);
 }
 
 /* As an OpenBSD sees it: all of 0x80 and above can be stepped over */
@@ -1376,7 +1386,7 @@ static void numbered_frame_without_knowing(void)
 
 	begin();
 	add("90030001" FRAME "04150001" UPD_C);
-	add("91040001" HELLO "92080001" TOTAL "0a030001" BUS);
+	add("91050001" HELLO "92080001" TOTAL "0a030001" BUS);
 	w = walk();
 	KTAP_EXPECT_EQ(w.err, NFSYNC_WIRE_OK);
 	KTAP_EXPECT_EQ(w.skipped, 3);
