@@ -9,22 +9,6 @@
 
 # ---- entries by hand ----
 
-# ct_add NS FIRST N [MARK=0 [STATUS=SEEN_REPLY [SECONDS=600]]]: UDP entries from
-# cl's port FIRST and up to port 9 of sv
-ct_add()
-{
-	mawk -v first="$2" -v n="$3" -v mark="${4:-0}" \
-		-v status="${5:-SEEN_REPLY}" -v life="${6:-600}" 'BEGIN {
-		for (i = first; i < first + n; i++)
-			print "-I -s 10.0.1.2 -d 10.0.2.2 -p udp --sport " i \
-				" --dport 9 -t " life " -u " status " -m " mark
-	}' > "$TMP/entries"
-	in_ns "$1" conntrack -R "$TMP/entries" > "$TMP/add" 2>&1 || {
-		tail -n 3 "$TMP/add"
-		return 1
-	}
-}
-
 # ct_del NS OPTIONS...: delete what matches
 ct_del()
 {
@@ -70,45 +54,23 @@ wait_ports()
 # Both tables are empty and both nodes say that they are in sync
 start_empty()
 {
-	local ns
-
 	heal_link
-	for ns in "$fw1" "$fw2"; do
-		check "$ns in sync" wait_verdict "$ns" in-sync
-	done
+	both_in_sync
+	check "both are empty" wait_for "$WAIT" both_empty
+}
+
+# Each end is told by who has a say in it, so that one flush may not be enough
+both_empty()
+{
 	ct_flush "$fw1"
-	check "fw2 follows" wait_states "$fw2" 0
 	ct_flush "$fw2"
-	check "fw1 is empty" wait_states "$fw1" 0
-}
-
-# ---- verdicts ----
-
-verdict_of()
-{
-	[[ "$(ip -n "$1" -d -o link show "$DEV")" =~ verdict\ ([a-z-]+) ]]
-	echo "${BASH_REMATCH[1]}"
-}
-
-verdict_is()
-{
-	local now
-
-	now=$(verdict_of "$1")
-	echo "verdict of $1 is $now, wanted $2"
-	[ "$now" = "$2" ]
-}
-
-# wait_verdict NS VERDICT
-wait_verdict()
-{
-	wait_for "$WAIT" verdict_is "$1" "$2"
+	count_is "$fw1" 0 && count_is "$fw2" 0
 }
 
 both_in_sync()
 {
-	check "fw1 in sync" wait_verdict "$fw1" in-sync
-	check "fw2 in sync" wait_verdict "$fw2" in-sync
+	verdict "$fw1" in-sync
+	verdict "$fw2" in-sync
 }
 
 # ---- faults of the sync link ----
@@ -123,32 +85,26 @@ shape()
 	done
 }
 
-# deaf NS [BYTES]: no frame arrives there any more, or none longer than BYTES
-deaf()
+# lose_long NS BYTES: frames that are longer do not arrive there; see lose
+lose_long()
 {
 	ruleset_add "$1" <<-EOF
-	table inet fault
-	delete table inet fault
-	table inet fault {
-		counter deaf { }
+	table inet lossy
+	delete table inet lossy
+	table inet lossy {
+		counter lost { }
 		chain in {
-			type filter hook prerouting priority -400;
-			iifname "sync" meta l4proto 240 ${2:+meta length > $2} counter name deaf drop
+			type filter hook prerouting priority -400
+			iifname "sync" meta l4proto 240 meta length > $2 counter name lost drop
 		}
 	}
 	EOF
 }
 
-# missed NS: frames that a deaf node did not hear
-missed()
+# lost NS: frames that did not arrive since then
+lost()
 {
-	rule_count "$1" deaf inet fault
-}
-
-# hears NS: again
-hears()
-{
-	in_ns "$1" nft delete table inet fault 2> "$TMP/hears"
+	rule_count "$1" lost inet lossy
 }
 
 # Whatever fault there is, it ends
@@ -157,7 +113,7 @@ heal_link()
 	local ns
 
 	for ns in "$fw1" "$fw2"; do
-		hears "$ns"
+		lose_nothing "$ns" 2> "$TMP/nft"
 		tc -n "$ns" qdisc del dev sync root 2> "$TMP/tc"
 		ip -n "$ns" link set sync up
 	done
@@ -204,20 +160,11 @@ flows_end()
 
 # ---- healing ----
 
-# now_ms: milliseconds since some time ago, to be told and never judged
-now_ms()
-{
-	local us=${EPOCHREALTIME/[^0-9]/}
-
-	echo $((us / 1000))
-}
-
 # healed WHAT: both tables become equal
 healed()
 {
 	local from
 
 	from=$(now_ms)
-	check "$1: same tables" wait_same_tables &&
-		echo "# $1: healed after $(($(now_ms) - from)) ms"
+	check "$1: same tables" wait_same_tables && took "$1: healed" "$from"
 }
