@@ -47,6 +47,7 @@ static void slice_kick(struct nfsync_slice *sl)
 {
 	spin_lock_bh(&sl->lock);
 	sl->due = true;
+	sl->kicked = true;
 	spin_unlock_bh(&sl->lock);
 	tasklet_schedule(&sl->task);
 }
@@ -693,6 +694,23 @@ void nfsync_queue_retry(struct nfsync_slice *sl)
 }
 
 /**
+ * nfsync_queue_sent() - the task has sent what it took
+ * @sl: slice
+ *
+ * Only now, not when the last was taken: what follows it, as the END of a
+ * transfer does, is to leave behind it.
+ *
+ * Context: softirq, no lock held.
+ */
+void nfsync_queue_sent(struct nfsync_slice *sl)
+{
+	spin_lock_bh(&sl->lock);
+	if (!sl->due)
+		sl->kicked = false;
+	spin_unlock_bh(&sl->lock);
+}
+
+/**
  * nfsync_queue_kick_all() - flush every slice now
  * @nd: device
  *
@@ -722,7 +740,7 @@ bool nfsync_queue_flushed(struct nfsync_dev *nd)
 	for (i = 0; i < nd->queue.n_slices; i++) {
 		struct nfsync_slice *sl = &nd->queue.slice[i];
 
-		if (READ_ONCE(sl->due))
+		if (READ_ONCE(sl->kicked))
 			return false;
 	}
 	return true;

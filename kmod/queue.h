@@ -55,6 +55,7 @@ struct nfsync_slice {
 	bool due;			/* all of it is to leave, not only what
 					 * fills packets
 					 */
+	bool kicked;			/* and has not all left since */
 	u32 by_hand_at;			/* jiffies when an entry was last deleted
 					 * by hand
 					 */
@@ -106,5 +107,6 @@ bool nfsync_queue_take(struct nfsync_slice *sl, size_t room,
 		       struct nfsync_batch *b);
 void nfsync_queue_drop(struct nfsync_slice *sl);
 void nfsync_queue_retry(struct nfsync_slice *sl);
+void nfsync_queue_sent(struct nfsync_slice *sl);
 
 #endif /* _NFSYNC_QUEUE_H */

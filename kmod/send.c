@@ -265,6 +265,7 @@ void nfsync_send_task(struct tasklet_struct *t)
 			tasklet_schedule(t);
 			return;
 		}
+	nfsync_queue_sent(sl);
 }
 
 /*

@@ -108,7 +108,6 @@ static unsigned int start(struct nfsync_asker *a, u32 from)
 	a->state = NFSYNC_ASKER_RECEIVING;
 	a->from = from;
 	a->progress = true;
-	a->tries = 0;
 	return NFSYNC_ASKER_DO_MARK |
 	       (a->torn % TORN_ROUNDS ? 0 : NFSYNC_ASKER_DO_BEGIN);
 }
@@ -127,6 +126,8 @@ static unsigned int torn(struct nfsync_asker *a)
 {
 	ask(a, 0);
 	a->asked = false;
+	/* it did answer, to the end */
+	a->tries = 0;
 	a->torn++;
 	a->wait = HEAL_MS << (a->torn < HEAL_DOUBLINGS - 2 ?
 			      a->torn : HEAL_DOUBLINGS - 2);

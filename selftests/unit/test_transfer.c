@@ -89,7 +89,7 @@ static const struct asker_step asker_steps[] = {
 	{ ASKED(.tries = 3), E_TICK, 0, ASK | ARM | GIVE_UP,
 	  ASKED(.asked = 1, .tries = 3, .wait = 5000) },
 	{ ASKED(.tries = 3), E_START, A, BEGIN | MARK,
-	  RECEIVING(.progress = 1) },
+	  RECEIVING(.progress = 1, .tries = 3) },
 	{ ASKED(.from = B), E_START, A, BEGIN | MARK,
 	  RECEIVING(.progress = 1) },
 	{ ASKED(.torn = 1), E_START, A, MARK,
@@ -120,7 +120,7 @@ static const struct asker_step asker_steps[] = {
 	{ RECEIVING(.tries = 3), E_TICK, 0, ASK | ARM | GIVE_UP,
 	  ASKED(.asked = 1, .tries = 3, .from = A, .wait = 5000) },
 	{ RECEIVING(.tries = 1), E_START, A, BEGIN | MARK,
-	  RECEIVING(.progress = 1) },
+	  RECEIVING(.progress = 1, .tries = 1) },
 	{ RECEIVING(.torn = 1), E_START, A, MARK,
 	  RECEIVING(.torn = 1, .progress = 1) },
 	{ RECEIVING(), E_START, B, 0, RECEIVING() },
@@ -297,7 +297,8 @@ static void silence_after_start(void)
 	does(E_START, A);
 	EXPECT_DOES(E_TICK, 0, ARM);
 	KTAP_EXPECT_EQ(asker.state, S_RECEIVING);
-	KTAP_EXPECT_EQ(questions(), 3);
+	/* it was asked once: an answer without an end is none */
+	KTAP_EXPECT_EQ(questions(), 2);
 }
 
 /* The last question may have been lost: the sender is asked at once */
