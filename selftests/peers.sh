@@ -7,6 +7,13 @@
 
 # shellcheck disable=SC2154 # the namespaces are lib.sh's
 
+# Without the mounts of ip netns exec: starting programs is what costs most in
+# an emulated guest, and nothing here looks at /sys.
+in_ns()
+{
+	nsenter --net="/run/netns/$1" "${@:2}"
+}
+
 # ---- entries by hand ----
 
 # ct_del NS OPTIONS...: delete what matches
@@ -167,4 +174,63 @@ healed()
 
 	from=$(now_ms)
 	check "$1: same tables" wait_same_tables && took "$1: healed" "$from"
+}
+
+# ---- a bit of everything ----
+
+N_IDLE=30
+
+# Counters of both nodes that tell how bad it was
+faults()
+{
+	local ns
+
+	for ns in "$fw1" "$fw2"; do
+		stat_all "$ns" | grep -E '^(rx_lost|rx_twice|rx_late|bulk_torn|swept|tomb_)'
+		echo '|'
+	done | tr '\n' ' '
+}
+
+both_stats()
+{
+	echo $(($(stat_get "$fw1" "$1") + $(stat_get "$fw2" "$1")))
+}
+
+# What is there before the fault: an entry of these ends under it
+before()
+{
+	start_empty
+	check "entries" ct_add "$fw1" 20000 40 9
+	flows old -n 10 -H -p 21000
+	check "on fw2" wait_states "$fw2" 50
+}
+
+# All that can happen to a flow, under the fault; $N_IDLE stay open and idle
+traffic()
+{
+	flows idle -n $N_IDLE -H -p 22000
+	flows busy "$SV6" -n 5 -r 0 -U 20000 -D 20000
+	check "entries" ct_add "$fw1" 23000 60
+	check "old entries deleted" ct_del "$fw1" --mark 9
+	check "connections open and close" flow_cl -n 100 -c 20 -e -q 4
+	check "connections with an RST" flow_cl -n 10 -a
+	check "udp" flow_cl -u -n 20
+	check "ping" ping_cl "$SV4" 2
+	flows_end old
+	check "new entries deleted" ct_del "$fw1" -p udp --dport 9
+	check "other entries" ct_add "$fw1" 24000 30
+	flows_end busy
+}
+
+# What must be there when both tables are equal
+holds()
+{
+	expect "idle connections on fw2" "$(ports_in "$fw2" 22000 22099 \
+		-p tcp --state ESTABLISHED)" eq $N_IDLE
+	expect "deleted entries" "$(ports_in "$fw2" 20000 20099)" eq 0
+	expect "deleted entries" "$(ports_in "$fw2" 23000 23099)" eq 0
+	expect "new entries" "$(ports_in "$fw2" 24000 24099)" eq 30
+	# nobody may have ended them on fw1
+	expect "idle connections on fw1" "$(ports_in "$fw1" 22000 22099 \
+		-p tcp --state ESTABLISHED)" eq $N_IDLE
 }
