@@ -86,6 +86,14 @@ guest: modules tools
 check-guest: guest
 	$(LAB)/guest.sh $(KERNEL) $(TEST)
 
+check-debug:
+	$(LAB)/setup.sh packages kselftest
+	$(LAB)/check.sh debug leaks
+
+check-kcsan:
+	$(LAB)/setup.sh packages kselftest
+	$(LAB)/check.sh kcsan
+
 check-vng: guest
 	$(LAB)/setup.sh vng
 	$(LAB)/vng.sh $(KERNEL) $(TEST)
@@ -118,14 +126,19 @@ help:
 	@echo 'make check-unit     the files that know no kernel, in userspace'
 	@echo 'make check-fuzz     fuzz the wire format (SECONDS=60)'
 	@echo 'make check-guest    kselftests in a guest (TEST="link basic")'
+	@echo 'make check-debug    all of them under KASAN, lockdep, kmemleak, ...'
+	@echo 'make check-kcsan    those with concurrency under KCSAN'
+	@echo '                    (the kernels are built once: minutes)'
 	@echo 'make check-vng      the same under virtme-ng'
 	@echo 'make lint           style and spelling'
 	@echo 'make bench-quick    instructions and bytes a connection costs'
 	@echo 'make bench-bulk     instructions and bytes a state costs in a transfer'
-	@echo 'make modules        the module for KERNEL=6.1|6.12|7.2, in build/'
+	@echo 'make modules        the module for KERNEL=6.1|6.12|7.2|debug|kcsan,'
+	@echo '                    in build/'
 	@echo 'make clean          remove what was built'
 
 .PHONY: all module tools modules install install-module install-dkms \
 	install-tools uninstall uninstall-module uninstall-dkms \
 	uninstall-tools check check-unit check-fuzz lint guest check-guest \
-	check-vng demo shell bench-quick bench-bulk clean help
+	check-debug check-kcsan check-vng demo shell bench-quick bench-bulk \
+	clean help

@@ -339,6 +339,7 @@ void nfsync_state_unhash(struct nfsync_dev *nd, struct nfsync_state *st)
 static bool walk_pause(struct nfsync_dev *nd, struct rhashtable_iter *iter,
 		       struct nfsync_state *st,
 		       void (*breathe)(struct nfsync_dev *nd))
+	__must_hold(RCU)
 {
 	bool kept;
 

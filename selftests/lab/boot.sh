@@ -48,9 +48,11 @@ accel()
 # the kernel's own code, which is none of ours; the console tells them apart.
 debug_cmdline()
 {
+	local slow="log_buf_len=4M rcupdate.rcu_cpu_stall_timeout=300"
+
 	case $KERNEL in
-	debug) echo "panic_on_warn=1 log_buf_len=4M kmemleak=${KMEMLEAK:-off}" ;;
-	kcsan) echo "log_buf_len=4M" ;;
+	debug) echo "$slow panic_on_warn=1 kmemleak=${KMEMLEAK:-off}" ;;
+	kcsan) echo "$slow" ;;
 	esac
 }
 

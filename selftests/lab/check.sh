@@ -3,6 +3,9 @@
 #
 # check.sh [part...] - run every check, the quick ones first
 #
+# Of the parts "debug", "leaks" and "kcsan", which use the debug kernels and
+# build them if need be, none runs unless it is named.
+#
 # Each part prints KTAP, which goes to stdout and to build/check/PART.log.
 # The last line is "N passed, N failed, N skipped"; the exit status is 1 when
 # something failed, or when a part ended badly or without a result, whatever
@@ -15,6 +18,10 @@ set -uo pipefail
 LOGS=$TOP_DIR/build/check
 FUZZ_SECONDS=${FUZZ_SECONDS:-60}
 SMOKE="link basic"
+# What is concurrent: both nodes at work, and things that go meanwhile
+RACES="basic update delete takeover unload"
+# What makes and ends much, and in what way it can end
+LEAKS="basic delete unload"
 PARTS="lint unit matrix install fuzz dkms guest-6.12 guest-6.1 guest-7.2 vng"
 
 # make without its own chatter, so that what remains is KTAP.
@@ -49,6 +56,9 @@ run_part()
 	install) "$LAB_DIR/install.sh" ;;
 	guest-6.12) in_guest guest.sh 6.12 ;;
 	guest-*) in_guest guest.sh "${1#guest-}" $SMOKE ;;
+	debug) in_guest guest.sh debug ;;
+	leaks) KMEMLEAK=on in_guest guest.sh debug $LEAKS ;;
+	kcsan) SMP=2 in_guest guest.sh kcsan $RACES ;;
 	vng) in_guest vng.sh 6.12 link ;;
 	*) die "unknown part: $1" ;;
 	esac
