@@ -810,14 +810,15 @@ ct_count()
 	fi
 }
 
-# ct_add NS FIRST N [MARK]: entries made by hand, UDP flows from cl's port
-# FIRST and on to port 9 of sv, with 600 s to live
+# ct_add NS FIRST N [MARK=0 [STATUS=SEEN_REPLY [SECONDS=600]]]: entries made by
+# hand, UDP flows from cl's port FIRST and on to port 9 of sv
 ct_add()
 {
-	mawk -v first="$2" -v n="$3" -v mark="${4:-0}" 'BEGIN {
+	mawk -v first="$2" -v n="$3" -v mark="${4:-0}" \
+		-v status="${5:-SEEN_REPLY}" -v life="${6:-600}" 'BEGIN {
 		for (i = first; i < first + n; i++)
 			print "-I -s 10.0.1.2 -d 10.0.2.2 -p udp --sport " i \
-				" --dport 9 -t 600 -u SEEN_REPLY -m " mark
+				" --dport 9 -t " life " -u " status " -m " mark
 	}' > "$TMP/entries"
 	in_ns "$1" conntrack -R "$TMP/entries" > "$TMP/add" 2>&1 || {
 		tail -n 3 "$TMP/add"
