@@ -74,7 +74,7 @@ test_their_end_costs_nothing()
 {
 	local frames
 
-	frames=$(stat_get "$fw1" opackets)
+	frames=$(frames_sent)
 	in_ns "$fw1" conntrack -F > "$TMP/flush" 2>&1
 	check "gone" wait_states "$fw1" 0
 	check "quiet" wait_quiet "$fw1"
