@@ -355,6 +355,8 @@ void nfsync_conntrack_export(struct nfsync_dev *nd, struct nfsync_state *st,
 	nfsync_conntrack_picture(st, ct, &pic);
 	pic.age = picture_age(ct);
 	nfsync_map_export(&pic, m);
+	if (nfsync_state_moves(st))
+		m->ext.status |= NFSYNC_EXT_MOVES;
 	nfsync_conntrack_raise_levels(st, ct, m->peer);
 	record_told(st, ct, &pic);
 	WRITE_ONCE(st->told_mark, pic.mark);

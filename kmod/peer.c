@@ -428,7 +428,8 @@ static bool reunited(struct nfsync_dev *nd, struct nfsync_peer *peer,
 		peer->joined = true;
 		return false;
 	}
-	if (peer->greeted)
+	/* without a way out nothing can be asked for: what is true is "alone" */
+	if (peer->greeted || !nfsync_device_ready(nd))
 		return false;
 	peer->greeted = true;
 	if (!nfsync_verdict_serves(p->verdict) ||

@@ -23,7 +23,12 @@ struct frame {
 /* News of a state that has ended: its sender did not hear of that */
 static bool is_buried(struct nfsync_dev *nd, const struct nfsync_msg_state *m)
 {
-	switch (nfsync_tomb_judge(nd, m->id, m->creatorid)) {
+	enum nfsync_tomb_sign sign = NFSYNC_TOMB_UNSIGNED;
+
+	if (m->has_ext)
+		sign = m->ext.status & NFSYNC_EXT_MOVES ? NFSYNC_TOMB_MOVES :
+							  NFSYNC_TOMB_STILL;
+	switch (nfsync_tomb_judge(nd, m->id, m->creatorid, sign)) {
 	case NFSYNC_TOMB_DENY:
 		nfsync_stats_inc(nd, PFSYNC_STAT_TOMB_DENIED);
 		nfsync_queue_deny(nd, m->id, m->creatorid);

@@ -24,7 +24,8 @@ static unsigned int find(const struct nfsync_tomb *b, u64 id, u32 creatorid)
 }
 
 /* To the front, in place of itself or of the oldest */
-static void put(struct nfsync_tomb *b, u64 id, u32 creatorid, u8 kind)
+static struct nfsync_tomb *put(struct nfsync_tomb *b, u64 id, u32 creatorid,
+			       u8 kind)
 {
 	unsigned int i = min_t(unsigned int, find(b, id, creatorid),
 			       NFSYNC_TOMB_WAYS - 1);
@@ -33,6 +34,8 @@ static void put(struct nfsync_tomb *b, u64 id, u32 creatorid, u8 kind)
 	b[0].id = id;
 	b[0].creatorid = creatorid;
 	b[0].kind = kind;
+	b[0].answered = false;
+	return b;
 }
 
 /**
@@ -107,41 +110,56 @@ static bool ours_ended(struct nfsync_dev *nd, u64 id, u32 creatorid)
 	       id >= nd->table.first_id;
 }
 
+static struct nfsync_tomb *find_end(struct nfsync_dev *nd, u64 id,
+				    u32 creatorid)
+	__must_hold(&nd->tombs.lock)
+{
+	struct nfsync_tomb *b = bucket_of(&nd->tombs, id);
+	unsigned int i = find(b, id, creatorid);
+
+	lockdep_assert_held(&nd->tombs.lock);
+
+	if (i < NFSYNC_TOMB_WAYS)
+		return &b[i];
+	if (ours_ended(nd, id, creatorid))
+		return put(b, id, creatorid, NFSYNC_TOMB_ENDED);
+	return NULL;
+}
+
 /**
  * nfsync_tomb_judge() - a peer tells all about a state that is not here
  * @nd: device
  * @id: its id, host order
  * @creatorid: its creator, host order
+ * @sign: how the peer shows that it is alive
  *
- * An end is held against the news once: who tells of the state again after
- * our answer has packets of it, and a flow with packets is alive.
+ * An end is held against the news once: a flow that has packets after our
+ * answer is alive.  Without packets it is news of a peer that our answer did
+ * not reach, however often it comes.
  *
  * Context: softirq or process.
  * Return: what to do with the news.
  */
 enum nfsync_tomb_advice nfsync_tomb_judge(struct nfsync_dev *nd, u64 id,
-					  u32 creatorid)
+					  u32 creatorid,
+					  enum nfsync_tomb_sign sign)
 {
 	enum nfsync_tomb_advice advice = NFSYNC_TOMB_CREATE;
 	struct nfsync_tombs *t = &nd->tombs;
-	struct nfsync_tomb *b = bucket_of(t, id);
-	unsigned int i;
-	u8 kind;
+	struct nfsync_tomb *tomb;
 
 	spin_lock_bh(&t->lock);
-	i = find(b, id, creatorid);
-	kind = i < NFSYNC_TOMB_WAYS ? b[i].kind : NFSYNC_TOMB_NONE;
-	if (kind == NFSYNC_TOMB_NONE && ours_ended(nd, id, creatorid))
-		kind = NFSYNC_TOMB_ENDED;
-
-	if (kind == NFSYNC_TOMB_ENDED)
-		advice = NFSYNC_TOMB_DENY;
-	else if (kind == NFSYNC_TOMB_TOLD)
-		advice = NFSYNC_TOMB_ASK;
-	if (kind == NFSYNC_TOMB_ENDED || kind == NFSYNC_TOMB_TOLD)
-		put(b, id, creatorid, NFSYNC_TOMB_ANSWERED);
-	else if (kind == NFSYNC_TOMB_ANSWERED)
-		b[i].kind = NFSYNC_TOMB_NONE;
+	tomb = find_end(nd, id, creatorid);
+	if (!tomb)
+		goto out;
+	if (tomb->answered && sign != NFSYNC_TOMB_STILL) {
+		tomb->kind = NFSYNC_TOMB_NONE;
+		goto out;
+	}
+	tomb->answered = true;
+	advice = tomb->kind == NFSYNC_TOMB_ENDED ? NFSYNC_TOMB_DENY :
+						   NFSYNC_TOMB_ASK;
+out:
 	spin_unlock_bh(&t->lock);
 	return advice;
 }

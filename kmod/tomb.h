@@ -22,7 +22,13 @@ enum nfsync_tomb_kind {
 	NFSYNC_TOMB_NONE,
 	NFSYNC_TOMB_ENDED,		/* here, by our own packets: we decide */
 	NFSYNC_TOMB_TOLD,		/* a peer said so */
-	NFSYNC_TOMB_ANSWERED,		/* who insists is right */
+};
+
+/* How the news shows that the state is alive */
+enum nfsync_tomb_sign {
+	NFSYNC_TOMB_UNSIGNED,		/* a BSD can't say */
+	NFSYNC_TOMB_STILL,
+	NFSYNC_TOMB_MOVES,		/* NFSYNC_EXT_MOVES */
 };
 
 /* What to do with the news of a state that is not here */
@@ -36,6 +42,7 @@ struct nfsync_tomb {
 	u64 id;
 	u32 creatorid;
 	u8 kind;			/* enum nfsync_tomb_kind */
+	bool answered;			/* whoever told of it since */
 };
 
 struct nfsync_tombs {
@@ -49,6 +56,7 @@ void nfsync_tomb_flush(struct nfsync_dev *nd);
 void nfsync_tomb_put(struct nfsync_dev *nd, u64 id, u32 creatorid,
 		     enum nfsync_tomb_kind kind);
 enum nfsync_tomb_advice nfsync_tomb_judge(struct nfsync_dev *nd, u64 id,
-					  u32 creatorid);
+					  u32 creatorid,
+					  enum nfsync_tomb_sign sign);
 
 #endif /* _NFSYNC_TOMB_H */

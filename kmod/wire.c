@@ -23,7 +23,8 @@
 /* Highest of enum tcp_conntrack that an entry can be in (SYN_SENT2) */
 #define TCP_STATE_MAX	9
 
-#define EXT_STATUS_KNOWN (NFSYNC_EXT_SEEN_REPLY | NFSYNC_EXT_ASSURED)
+#define EXT_STATUS_KNOWN \
+	(NFSYNC_EXT_SEEN_REPLY | NFSYNC_EXT_ASSURED | NFSYNC_EXT_MOVES)
 
 /* What a header version speaks.  An action of length 0 is only skipped. */
 struct dialect {
