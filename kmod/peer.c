@@ -21,6 +21,7 @@
 #include "device.h"
 #include "peer.h"
 #include "send.h"
+#include "window.h"
 
 /* --- the verdict --- */
 
@@ -62,6 +63,8 @@ static void set_locked(struct nfsync_dev *nd, enum pfsync_verdict verdict)
 		return;
 
 	WRITE_ONCE(p->verdict, verdict);
+	p->trusted = true;
+	p->doubt_at = jiffies + NFSYNC_PEER_DOUBT;
 	if (verdict == PFSYNC_VERDICT_DOWN)
 		p->served = false;
 	else if (nfsync_verdict_serves(verdict))
@@ -214,6 +217,19 @@ static void bereaved(struct nfsync_dev *nd)
 		set_locked(nd, PFSYNC_VERDICT_ALONE);
 }
 
+/* Once, each time that it goes on alone */
+static bool begins_to_doubt(struct nfsync_peers *p)
+	__must_hold(&p->lock)
+{
+	lockdep_assert_held(&p->lock);
+
+	if (p->verdict != PFSYNC_VERDICT_ALONE || !p->trusted ||
+	    time_before(jiffies, p->doubt_at))
+		return false;
+	p->trusted = false;
+	return true;
+}
+
 static void hello_work(struct work_struct *work)
 {
 	struct nfsync_peers *p = container_of(work, struct nfsync_peers,
@@ -226,11 +242,13 @@ static void hello_work(struct work_struct *work)
 	};
 	u32 gone[NFSYNC_PEERS_MAX];
 	unsigned int i, n;
+	bool doubt;
 
 	spin_lock_bh(&p->lock);
 	n = expire(p, gone);
 	if (n)
 		bereaved(nd);
+	doubt = begins_to_doubt(p);
 	m.verdict = p->verdict;
 	m.peers = count_live(p);
 	m.joined_by = p->joined_by;
@@ -239,6 +257,8 @@ static void hello_work(struct work_struct *work)
 	for (i = 0; i < n; i++)
 		nfsync_bulk_gone(nd, gone[i]);
 	nfsync_bulk_calm(nd);
+	if (doubt)
+		nfsync_window_doubt(nd);
 	if (nfsync_device_ready(nd))
 		nfsync_send_hello(nd, &m);
 	queue_delayed_work(system_percpu_wq, &p->hello, NFSYNC_HELLO_INTERVAL);
@@ -481,6 +501,8 @@ void nfsync_peer_hello(struct nfsync_dev *nd, const struct nfsync_msg_frame *fr,
 	if (gone) {
 		peer->live = false;
 		bereaved(nd);
+		/* it may go on with its flows and has said that it won't tell */
+		p->doubt_at = jiffies;
 	} else {
 		ask = reunited(nd, peer, &rest);
 	}

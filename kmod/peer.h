@@ -23,6 +23,12 @@ struct nfsync_dev;
 #define NFSYNC_PEER_SILENT	(5 * NFSYNC_HELLO_INTERVAL)
 #define NFSYNC_BSD_SILENT	(60 * HZ)
 
+/*
+ * Alone for that long, what the peers told of their flows is too old.  When
+ * the peers died their flows have come here by then.
+ */
+#define NFSYNC_PEER_DOUBT	(10 * HZ)
+
 struct nfsync_peer {
 	u32 creatorid;			/* 0: a BSD, known by its address */
 	u32 incarnation;
@@ -44,6 +50,8 @@ struct nfsync_peers {
 	enum pfsync_verdict verdict;
 	bool served;			/* was in sync or alone since up */
 	bool ownid_logged;
+	bool trusted;			/* what the peers told is no older */
+	unsigned long doubt_at;		/* jiffies, when alone: it is */
 	unsigned int n;
 	struct nfsync_peer v[NFSYNC_PEERS_MAX];
 

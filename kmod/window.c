@@ -67,6 +67,29 @@ static bool seen_since_told(const struct nfsync_state *st)
 	       (s32)(st->seen_at[IP_CT_DIR_REPLY] - st->peer_at) >= 0;
 }
 
+static bool window_is(const struct nfsync_dev *nd, enum pfsync_window w)
+{
+	return READ_ONCE(nd->cfg.window) == w;
+}
+
+/* As told, without slack */
+static void take_back(struct nfsync_state *st, struct nf_conn *ct)
+	__must_hold(&ct->lock)
+{
+	struct ip_ct_tcp_state *seen = ct->proto.tcp.seen;
+	int d;
+
+	lockdep_assert_held(&ct->lock);
+
+	for (d = 0; d < IP_CT_DIR_MAX; d++) {
+		seen[d].td_end = nfsync_window_told(st, d, seen[d].td_end,
+						    st->told_end[d]);
+		seen[d].td_maxend = nfsync_window_told(st, d, seen[d].td_maxend,
+						       st->told_maxend[d]);
+		nfsync_window_end_slack(st, ct, d);
+	}
+}
+
 /**
  * nfsync_window_forget() - leave the entry what was told, without slack
  * @st: state that ends while its entry stays
@@ -81,21 +104,52 @@ static bool seen_since_told(const struct nfsync_state *st)
 void nfsync_window_forget(struct nfsync_state *st)
 {
 	struct nf_conn *ct = st->ct;
-	struct ip_ct_tcp_state *seen = ct->proto.tcp.seen;
-	int d;
 
 	if (nf_ct_protonum(ct) != IPPROTO_TCP || seen_since_told(st))
 		return;
 
 	spin_lock_bh(&ct->lock);
-	for (d = 0; d < IP_CT_DIR_MAX; d++) {
-		seen[d].td_end = nfsync_window_told(st, d, seen[d].td_end,
-						    st->told_end[d]);
-		seen[d].td_maxend = nfsync_window_told(st, d, seen[d].td_maxend,
-						       st->told_maxend[d]);
-		nfsync_window_end_slack(st, ct, d);
-	}
+	take_back(st, ct);
 	spin_unlock_bh(&ct->lock);
+}
+
+static bool doubt_one(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
+{
+	struct nf_conn *ct;
+	int d;
+
+	if (test_bit(NFSYNC_ST_LOCAL, &st->flags) || !nfsync_state_get(st))
+		return false;
+
+	ct = st->ct;
+	if (nf_ct_protonum(ct) == IPPROTO_TCP && !seen_since_told(st)) {
+		spin_lock_bh(&ct->lock);
+		take_back(st, ct);
+		for (d = 0; d < IP_CT_DIR_MAX; d++)
+			ct->proto.tcp.seen[d].td_maxwin = 0;
+		spin_unlock_bh(&ct->lock);
+		nfsync_stats_inc(nd, PFSYNC_STAT_DOUBTED);
+	}
+	nfsync_state_put(st);
+	return true;
+}
+
+/**
+ * nfsync_window_doubt() - nobody tells us of the peers' flows any more
+ * @nd: device
+ *
+ * Whoever forwarded them may go on with that, told to nobody, and what was
+ * told gets older with each packet.  Their windows become unknown, td_maxwin
+ * 0, and the next packet that comes here sets them anew, as that of a flow
+ * that comes back from a flowtable (flow_offload_fixup_tcp()).  Strict is
+ * strict: there they stay, and flows are lost.
+ *
+ * Context: process.
+ */
+void nfsync_window_doubt(struct nfsync_dev *nd)
+{
+	if (!window_is(nd, PFSYNC_WINDOW_STRICT))
+		nfsync_state_walk(nd, doubt_one, NULL, NULL);
 }
 
 /**
@@ -110,11 +164,6 @@ bool nfsync_window_sees(const struct nfsync_state *st, int dir)
 {
 	return (u32)jiffies - READ_ONCE(st->seen_at[dir]) <
 	       NFSYNC_WINDOW_SPLIT && !nfsync_window_slack(st, dir);
-}
-
-static bool window_is(const struct nfsync_dev *nd, enum pfsync_window w)
-{
-	return READ_ONCE(nd->cfg.window) == w;
 }
 
 /* One direction as told, plus what may have passed since (map.c) */

@@ -33,7 +33,7 @@ clients()
 	shift 2
 
 	spawn "$cl" flow client "$to" "$FLOW_PORT" -n "$N" \
-		-T $((200 * NFSYNC_SLOW)) -S "$TMP/$what" "$@"
+		-T $((400 * NFSYNC_SLOW)) -S "$TMP/$what" "$@"
 	CLIENTS+=("$PID")
 }
 
@@ -96,11 +96,48 @@ test_fw2_takes_over()
 
 test_fw1_takes_back()
 {
+	fw1_takes_back
+	check "new connections by fw1" flow_cl -n 3
+}
+
+# What fw1 forwards after that is told to nobody
+test_fw2_takes_over_long_after_the_last_word()
+{
+	check "nfsync0 of fw1 goes" nfsync_down "$fw1"
+	fw2_takes_over_in_doubt
+	check "nfsync0 on fw1" nfsync_up "$fw1"
+	fw1_takes_back
+}
+
+test_fw2_takes_over_long_after_the_link_broke()
+{
+	ip -n "$fw1" link set sync down
+	fw2_takes_over_in_doubt
+	ip -n "$fw1" link set sync up
+	fw1_takes_back
+}
+
+fw2_takes_over_in_doubt()
+{
+	local doubted
+
+	doubted=$(stat_get "$fw2" doubted)
+	check "fw2 does not trust what it was told" wait_stat "$fw2" doubted \
+		$((doubted + 2 * N))
+	check "traffic by fw1" wait_traffic "$fw1" "$(scaled 3000)"
+	fw_off "$fw1"
+	check "gateway moves" move_gateway "$fw2"
+	check "traffic by fw2" wait_traffic "$fw2" "$(scaled 3000)"
+	expect_same "invalid on fw2" "$(bad_packets "$fw2")" "0 0 0"
+}
+
+fw1_takes_back()
+{
 	fw_on "$fw1"
-	check "fw1 in sync" wait_running "$fw1"
+	check "fw1 in sync" wait_for "$((WAIT * 2))" verdict_is "$fw1" in-sync
+	check "fw2 in sync" wait_for "$((WAIT * 2))" verdict_is "$fw2" in-sync
 	check "gateway returns" move_gateway "$fw1"
 	check "traffic by fw1" wait_traffic "$fw1" "$(scaled 3000)"
-	check "new connections by fw1" flow_cl -n 3
 	expect_same "invalid on fw1" "$(bad_packets "$fw1")" "0 0 0"
 	expect_same "invalid on fw2" "$(bad_packets "$fw2")" "0 0 0"
 }
@@ -239,5 +276,7 @@ need_plugin
 topo_up || skip_all "the topology cannot be set up here"
 nfsync_pair || skip_all "nfsync does not come up"
 run_tests test_200_connections test_fw2_takes_over test_fw1_takes_back \
+	test_fw2_takes_over_long_after_the_last_word \
+	test_fw2_takes_over_long_after_the_link_broke \
 	test_every_connection_ends_well test_forged_segments_bounded \
 	test_forged_segments_strict test_forged_segments_liberal

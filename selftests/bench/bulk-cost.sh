@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# bulk-cost.sh MODE:STATES... - what a bulk transfer costs, for a guest that
-# counts instructions
+# bulk-cost.sh [profile] MODE:STATES... - what a bulk transfer costs, for a
+# guest that counts instructions
 #
 # Prints "bulk MODE STATES KEY VALUE" lines. Under lab/boot.sh with ICOUNT=1 a
 # nanosecond in which the processor is not idle is an instruction; waiting is
@@ -16,6 +16,8 @@
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=conntrackd.sh
 . "$(dirname "$0")/conntrackd.sh"
+# shellcheck source=symbols.sh
+. "$(dirname "$0")/symbols.sh"
 
 result()
 {
@@ -98,6 +100,7 @@ run_one()
 	result bytes $((($(sync_bytes "$fw1") - bytes) / STATES))
 	result arrived "$(ct_count "$fw2")"
 	[ "$MODE" = conntrackd ] || stat_lines
+	[ -z "$PROFILE" ] || print_symbols
 	topo_down
 }
 
@@ -110,6 +113,11 @@ stat_lines()
 	done
 }
 
+PROFILE=
+if [ "${1:-}" = profile ]; then
+	PROFILE=1
+	shift
+fi
 modprobe nf_conntrack
 sysctl -qw net.netfilter.nf_conntrack_buckets=262144
 sysctl -qw net.netfilter.nf_conntrack_max=2097152

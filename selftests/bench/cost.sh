@@ -15,6 +15,8 @@
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=conntrackd.sh
 . "$(dirname "$0")/conntrackd.sh"
+# shellcheck source=symbols.sh
+. "$(dirname "$0")/symbols.sh"
 
 CONNS=4000
 FLOWS=4000
@@ -114,8 +116,7 @@ run_mode()
 	topo_down
 }
 
-# profile MODE: only one load, set by profile.sh, and what the addresses in
-# the kernel are called
+# profile MODE: only one load, set by profile.sh
 profile()
 {
 	MODE=$1
@@ -124,9 +125,7 @@ profile()
 	# shellcheck disable=SC2086 # options are words
 	flow_cl -n "${NFSYNC_CONNS:-1000}" ${NFSYNC_LOAD:-} || exit 1
 	sleep 0.5
-	echo begin-symbols
-	awk '$2 ~ /[tTwW]/' /proc/kallsyms | gzip -1 | base64
-	echo end-symbols
+	print_symbols
 	exit 0
 }
 

@@ -7,7 +7,9 @@
 # difference is what a connection costs, function by function, exactly and
 # without boot and set-up. MODE as in cost.sh (nfsync), LOAD are options of
 # flow ("-c 16 -e": connections of six packets). Prints the functions of the
-# module, then the rest of the kernel by what MODE adds to "none".
+# module, then the rest of the kernel by what MODE adds to "none". With the
+# LOAD "bulk" it is a state in a bulk transfer, MODE as in bulk-cost.sh, and
+# the rest of the kernel what it adds to "told".
 
 set -uo pipefail
 # shellcheck source=../lab/common.sh
@@ -17,12 +19,25 @@ KERNEL=${1:-6.12}
 MODE=${2:-nfsync}
 LOAD=${3:--c 16 -e}
 CONNS=${CONNS:-1000}
+BASE=none
+[ "$LOAD" != bulk ] || BASE=told
 BUILT=$TOP_DIR/build/$KERNEL/profile
 PLUGIN=$BUILT/insns.so
 mkdir -p "$BUILT"
 make -s -C "$TOP_DIR/selftests/bin" || exit 1
 ${CC:-cc} -O2 -std=c11 -D_GNU_SOURCE -Wall -Wextra -shared -fPIC \
 	-o "$PLUGIN" "$TOP_DIR/selftests/bench/insns.c" || exit 1
+
+# guest_command MODE NUMBER
+guest_command()
+{
+	if [ "$LOAD" = bulk ]; then
+		echo "/selftests/bench/bulk-cost.sh profile $1:$2"
+	else
+		echo "NFSYNC_LOAD='$LOAD' NFSYNC_CONNS=$2" \
+			"/selftests/bench/cost.sh profile $1"
+	fi
+}
 
 # count MODE TIMES: the blocks of one guest, and its symbols
 count()
@@ -31,8 +46,7 @@ count()
 
 	QEMU_EXTRA="-plugin $PLUGIN,out=$BUILT/$name.blocks" ICOUNT=1 SMP=1 \
 		"$LAB_DIR/boot.sh" -t 3600 "$KERNEL" \
-		"NFSYNC_LOAD='$LOAD' NFSYNC_CONNS=$((CONNS * $2))" \
-		"/selftests/bench/cost.sh profile $1" > "$BUILT/$name.out" ||
+		"$(guest_command "$1" $((CONNS * $2)))" > "$BUILT/$name.out" ||
 		die "the guest failed, see $BUILT/$name.out"
 	sed -n '/^begin-symbols$/,/^end-symbols$/p' "$BUILT/$name.out" |
 		sed '1d;$d' | base64 -d | gzip -d > "$BUILT/$name.symbols"
@@ -66,7 +80,7 @@ functions()
 		}'
 }
 
-for mode in none "$MODE"; do
+for mode in "$BASE" "$MODE"; do
 	# REPORT=1: the guests have run before
 	if [ -z "${REPORT:-}" ]; then
 		count "$mode" 1
@@ -81,7 +95,7 @@ grep '@' "$BUILT/$MODE.functions" | sort -k2 -nr | awk '
 	{ sub("@", "", $1); printf "%10d  %s\n", $2, $1; sum += $2 }
 	END { printf "%10d  the module in all\n\n", sum }'
 echo "Added elsewhere:"
-LC_ALL=C join -a 1 -a 2 -e 0 -o 0,1.2,2.2 "$BUILT/none.functions" \
+LC_ALL=C join -a 1 -a 2 -e 0 -o 0,1.2,2.2 "$BUILT/$BASE.functions" \
 	"$BUILT/$MODE.functions" | grep -v '@' |
 	awk '{ d = $3 - $2; sum += d; print d, $1 }
 	END { print sum, "everything-outside-the-module" }' | sort -nr |

@@ -180,6 +180,7 @@ enum pfsync_verdict {
 	_(DENY_LIMITED, "deny_limited")	/* DEL_C not sent, too many owed */ \
 	_(NOSYNC, "nosync")		/* states withdrawn for their mark */ \
 	_(EXPIRE_ASKED, "expire_asked")	/* entries about to end, asked for */ \
+	_(DOUBTED, "doubted")		/* windows too old to be believed */ \
 	/* reasons added later go here: the order above is ABI */
 
 enum pfsync_stat {
