@@ -324,7 +324,10 @@ static struct nf_ct_event_notifier **slot_ptr(struct net *net)
 		&net->ct.nf_conntrack_event_cb;
 }
 
-/* Returns true if somebody had put us out since we were there last */
+/*
+ * Returns true if somebody put us out since we were there last.  An empty slot
+ * is none: ctnetlink clears it when it goes, a while before its notifier runs.
+ */
 static bool slot_install(struct net *net)
 {
 	struct nf_ct_event_notifier **p = slot_ptr(net), *old;
@@ -341,7 +344,7 @@ static bool slot_install(struct net *net)
 		rcu_assign_pointer(s->orig, old);
 	} while (cmpxchg(p, old, &s->notifier) != old);
 	s->installed = true;
-	return lost;
+	return lost && old;
 }
 
 /*
