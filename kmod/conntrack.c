@@ -163,6 +163,8 @@ static void picture_tcp(const struct nfsync_state *st, struct nf_conn *ct,
 		s->td_maxwin = nfsync_window_maxwin(st, ct, d);
 		s->td_scale = tcp->seen[d].td_scale;
 		s->flags = tcp->seen[d].flags;
+		if (test_bit(NFSYNC_ST_DOUBTED, &st->flags))
+			s->flags &= ~IP_CT_TCP_FLAG_BE_LIBERAL;
 		liberal &= s->flags;
 	}
 	pic->no_windows = liberal || test_bit(IPS_OFFLOAD_BIT, &ct->status);
@@ -355,7 +357,7 @@ void nfsync_conntrack_export(struct nfsync_dev *nd, struct nfsync_state *st,
 	nfsync_conntrack_picture(st, ct, &pic);
 	pic.age = picture_age(ct);
 	nfsync_map_export(&pic, m);
-	if (nfsync_state_moves(st))
+	if (nfsync_state_moves(st) && !test_bit(NFSYNC_ST_ASSUMED, &st->flags))
 		m->ext.status |= NFSYNC_EXT_MOVES;
 	nfsync_conntrack_raise_levels(st, ct, m->peer);
 	record_told(st, ct, &pic);
@@ -419,7 +421,7 @@ static void walk_entry(struct nfsync_dev *nd, struct nf_conn *ct)
 	if (!st)
 		return;
 	/* a peer that knows it too must not put its numbers in place of ours */
-	nfsync_state_seen(st);
+	nfsync_state_assume(st);
 	nfsync_queue_update(nd, st, false);
 }
 

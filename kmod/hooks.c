@@ -177,14 +177,18 @@ static void look(struct nfsync_dev *nd, struct nfsync_state *st,
 
 static void stamp(struct nfsync_state *st, enum ip_conntrack_info ctinfo)
 {
+	const unsigned long ours = BIT(NFSYNC_ST_LOCAL);
 	u32 *at = &st->seen_at[CTINFO2DIR(ctinfo)];
 	u32 now = jiffies;
 
 	/* shared cache lines are written once a tick, not once a packet */
 	if (READ_ONCE(*at) != now)
 		WRITE_ONCE(*at, now);
-	if (unlikely(!test_bit(NFSYNC_ST_LOCAL, &st->flags)))
+	if (unlikely((READ_ONCE(st->flags) & (ours | BIT(NFSYNC_ST_ASSUMED))) !=
+		     ours)) {
 		set_bit(NFSYNC_ST_LOCAL, &st->flags);
+		clear_bit(NFSYNC_ST_ASSUMED, &st->flags);
+	}
 }
 
 /*
@@ -481,6 +485,8 @@ static bool gc_one(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
 		look(nd, st, ct);
 	else
 		ask_before_end(nd, st);
+	if (unlikely(test_bit(NFSYNC_ST_DOUBTED, &st->flags)))
+		nfsync_window_trust(nd, st);
 	nfsync_state_put(st);
 	return true;
 }

@@ -233,7 +233,7 @@ static struct nfsync_state *entry_adopt(struct nfsync_dev *nd,
 		return NULL;
 	}
 	/* the entry is older than its name: its numbers count (join_seen) */
-	nfsync_state_seen(st);
+	nfsync_state_assume(st);
 	set_bit(NFSYNC_ST_LOCAL, &st->flags);
 	nfsync_stats_inc(nd, PFSYNC_STAT_IMP_ADOPTED);
 	return st;
@@ -470,6 +470,9 @@ void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
 	}
 
 	spin_lock_bh(&ct->lock);
+	if (ext && ext->status & NFSYNC_EXT_MOVES &&
+	    test_bit(NFSYNC_ST_ASSUMED, &st->flags))
+		nfsync_state_assume_not(st);
 	before = st->told_state;
 	take = judge(st, ct, peer);
 	if (take & NFSYNC_MERGE_TAKE_BOTH) {

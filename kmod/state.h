@@ -44,6 +44,8 @@ enum {
 	NFSYNC_ST_SLACK,	/* entry has told numbers plus slack: original */
 	NFSYNC_ST_SLACK_REPLY,	/* the same, reply direction */
 	NFSYNC_ST_FROZEN,	/* told that its windows mean nothing */
+	NFSYNC_ST_ASSUMED,	/* seen_at is no packet's, nfsync_state_assume() */
+	NFSYNC_ST_DOUBTED,	/* be-liberal until its windows are known again */
 };
 
 struct nfsync_state {
@@ -143,11 +145,25 @@ static inline bool nfsync_state_moves(const struct nfsync_state *st)
 	       now - READ_ONCE(st->seen_at[1]) < NFSYNC_STATE_MOVES;
 }
 
-/* Both directions count as having passed here just now */
-static inline void nfsync_state_seen(struct nfsync_state *st)
+/*
+ * Both directions count as having passed here just now, unless a peer shows
+ * that they pass there
+ */
+static inline void nfsync_state_assume(struct nfsync_state *st)
 {
+	set_bit(NFSYNC_ST_ASSUMED, &st->flags);
 	WRITE_ONCE(st->seen_at[IP_CT_DIR_ORIGINAL], (u32)jiffies);
 	WRITE_ONCE(st->seen_at[IP_CT_DIR_REPLY], (u32)jiffies);
+}
+
+/* They pass at a peer, and no packet has come here yet */
+static inline void nfsync_state_assume_not(struct nfsync_state *st)
+{
+	u32 past = (u32)jiffies - NFSYNC_STATE_MOVES;
+
+	WRITE_ONCE(st->seen_at[IP_CT_DIR_ORIGINAL], past);
+	WRITE_ONCE(st->seen_at[IP_CT_DIR_REPLY], past);
+	clear_bit(NFSYNC_ST_ASSUMED, &st->flags);
 }
 
 #endif /* _NFSYNC_STATE_H */

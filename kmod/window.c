@@ -125,13 +125,42 @@ static bool doubt_one(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
 	if (nf_ct_protonum(ct) == IPPROTO_TCP && !seen_since_told(st)) {
 		spin_lock_bh(&ct->lock);
 		take_back(st, ct);
-		for (d = 0; d < IP_CT_DIR_MAX; d++)
+		for (d = 0; d < IP_CT_DIR_MAX; d++) {
 			ct->proto.tcp.seen[d].td_maxwin = 0;
+			ct->proto.tcp.seen[d].flags |= IP_CT_TCP_FLAG_BE_LIBERAL;
+		}
+		set_bit(NFSYNC_ST_DOUBTED, &st->flags);
 		spin_unlock_bh(&ct->lock);
 		nfsync_stats_inc(nd, PFSYNC_STAT_DOUBTED);
 	}
 	nfsync_state_put(st);
 	return true;
+}
+
+/**
+ * nfsync_window_trust() - an end of doubt, if both directions were seen
+ * @nd: device, for its window policy
+ * @st: state, NFSYNC_ST_DOUBTED
+ *
+ * Context: softirq or process, no lock held.
+ */
+void nfsync_window_trust(struct nfsync_dev *nd, struct nfsync_state *st)
+{
+	struct nf_conn *ct = st->ct;
+	struct ip_ct_tcp_state *seen = ct->proto.tcp.seen;
+	int d;
+
+	spin_lock_bh(&ct->lock);
+	if (!seen[IP_CT_DIR_ORIGINAL].td_maxwin ||
+	    !seen[IP_CT_DIR_REPLY].td_maxwin)
+		goto out;
+	clear_bit(NFSYNC_ST_DOUBTED, &st->flags);
+	if (window_is(nd, PFSYNC_WINDOW_LIBERAL))
+		goto out;
+	for (d = 0; d < IP_CT_DIR_MAX; d++)
+		seen[d].flags &= ~IP_CT_TCP_FLAG_BE_LIBERAL;
+out:
+	spin_unlock_bh(&ct->lock);
 }
 
 /**
@@ -141,8 +170,9 @@ static bool doubt_one(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
  * Whoever forwarded them may go on with that, told to nobody, and what was
  * told gets older with each packet.  Their windows become unknown, td_maxwin
  * 0, and the next packet that comes here sets them anew, as that of a flow
- * that comes back from a flowtable (flow_offload_fixup_tcp()).  Strict is
- * strict: there they stay, and flows are lost.
+ * that comes back from a flowtable (flow_offload_fixup_tcp()); as there the
+ * check is liberal meanwhile, for that packet may be ahead of one sent again.
+ * Strict is strict: there they stay, and flows are lost.
  *
  * Context: process.
  */

@@ -38,6 +38,7 @@ void nfsync_window_end_slack(struct nfsync_state *st, struct nf_conn *ct,
 			     int dir);
 void nfsync_window_forget(struct nfsync_state *st);
 void nfsync_window_doubt(struct nfsync_dev *nd);
+void nfsync_window_trust(struct nfsync_dev *nd, struct nfsync_state *st);
 void nfsync_window_take(struct nfsync_dev *nd, struct nfsync_state *st,
 			struct nf_conn *ct, int dir,
 			const struct nfsync_map_seen told[IP_CT_DIR_MAX]);

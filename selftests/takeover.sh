@@ -103,25 +103,31 @@ test_fw1_takes_back()
 # What fw1 forwards after that is told to nobody
 test_fw2_takes_over_long_after_the_last_word()
 {
+	local doubted
+
+	doubted=$(stat_get "$fw2" doubted)
 	check "nfsync0 of fw1 goes" nfsync_down "$fw1"
-	fw2_takes_over_in_doubt
+	fw2_takes_over_in_doubt "$doubted"
 	check "nfsync0 on fw1" nfsync_up "$fw1"
 	fw1_takes_back
 }
 
 test_fw2_takes_over_long_after_the_link_broke()
 {
+	local doubted
+
+	doubted=$(stat_get "$fw2" doubted)
 	ip -n "$fw1" link set sync down
-	fw2_takes_over_in_doubt
+	fw2_takes_over_in_doubt "$doubted"
 	ip -n "$fw1" link set sync up
 	fw1_takes_back
 }
 
+# fw2_takes_over_in_doubt DOUBTED: of so many flows it did already
 fw2_takes_over_in_doubt()
 {
-	local doubted
+	local doubted=$1
 
-	doubted=$(stat_get "$fw2" doubted)
 	check "fw2 does not trust what it was told" wait_stat "$fw2" doubted \
 		$((doubted + 2 * N))
 	check "traffic by fw1" wait_traffic "$fw1" "$(scaled 3000)"
