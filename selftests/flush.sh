@@ -32,9 +32,13 @@ test_flush_of_idle_entries()
 	check "quiet" wait_quiet "$fw1"
 	clr=$(stat_get "$fw1" tx_clr)
 	del=$(stat_get "$fw1" tx_del_c)
+	# news of a flush wait for its end, for 100 intervals at most: enough
+	# for the slowest guest
+	ip -n "$fw1" link set "$DEV" type pfsync flush 200
 	ct_flush "$fw1"
 	check "fw2 is empty" wait_states "$fw2" 0
 	check "quiet" wait_quiet "$fw1"
+	ip -n "$fw1" link set "$DEV" type pfsync flush 10
 	expect "CLRs" "$(($(stat_get "$fw1" tx_clr) - clr))" ge 1
 	expect "deletions told one by one" \
 		"$(($(stat_get "$fw1" tx_del_c) - del))" le $((N / 10))
