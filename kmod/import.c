@@ -2,6 +2,7 @@
 /*
  * What peers say becomes conntrack entries, changes of them, and their ends.
  */
+#include <linux/bitops.h>
 #include <linux/netfilter.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_acct.h>
@@ -208,9 +209,81 @@ static void report_new(struct nf_conn *ct)
 }
 
 /*
- * The connection is here already.  If nobody was told of it under the id it
- * has here, it takes the peer's; else both ids stay and the peer's news are
- * merged into the one entry (wire.md 3.6).
+ * Two nodes met the connection, each gave it an id, and one of the two has to
+ * go, by a rule that needs no word between them: the lower creator's id stays,
+ * and of one creator's the later, for the earlier connection has ended.  A BSD
+ * can't take ours.
+ */
+static bool takes_name(const struct nfsync_dev *nd,
+		       const struct nfsync_state *st,
+		       const struct nfsync_msg_state *m)
+{
+	if (!test_bit(NFSYNC_ST_TOLD, &st->flags))
+		return true;
+	if (m->creatorid == st->creatorid)
+		return m->id > st->id;
+	if (!m->has_ext && st->creatorid == READ_ONCE(nd->cfg.hostid))
+		return true;
+	return m->creatorid < st->creatorid;
+}
+
+/* What the entry has been through stays with it, whatever its name */
+static void inherit(struct nfsync_state *st, const struct nfsync_state *old)
+{
+	unsigned long bits = BIT(NFSYNC_ST_LOCAL) | BIT(NFSYNC_ST_SLACK) |
+			     BIT(NFSYNC_ST_SLACK_REPLY) |
+			     BIT(NFSYNC_ST_FROZEN) | BIT(NFSYNC_ST_ASSUMED) |
+			     BIT(NFSYNC_ST_DOUBTED);
+	struct nf_conn *ct = st->ct;
+	unsigned int b;
+
+	spin_lock_bh(&ct->lock);
+	memcpy(st->told_end, old->told_end, sizeof(st->told_end));
+	memcpy(st->told_maxend, old->told_maxend, sizeof(st->told_maxend));
+	memcpy(st->told_win, old->told_win, sizeof(st->told_win));
+	memcpy(st->seen_at, old->seen_at, sizeof(st->seen_at));
+	memcpy(st->level, old->level, sizeof(st->level));
+	st->refresh_at = old->refresh_at;
+	st->peer_at = old->peer_at;
+	st->told_mark = old->told_mark;
+	st->told_state = old->told_state;
+	st->told_status = old->told_status;
+	bits &= READ_ONCE(old->flags);
+	for_each_set_bit(b, &bits, BITS_PER_LONG)
+		set_bit(b, &st->flags);
+	spin_unlock_bh(&ct->lock);
+}
+
+/* The entry was found before it had a state: older than its name */
+static struct nfsync_state *name_entry(struct nfsync_dev *nd,
+				       struct nf_conn *ct,
+				       const struct nfsync_msg_state *m,
+				       const struct nfsync_state *old)
+{
+	struct nfsync_state *st;
+
+	st = nfsync_state_learn(nd, ct, m->id, m->creatorid);
+	if (!st) {
+		/* a packet may have been faster; the next news tries again */
+		st = nfsync_state_find_ct(nd, ct);
+		nfsync_stats_inc(nd, st ? PFSYNC_STAT_IMP_ALIAS :
+					  PFSYNC_STAT_IMP_NOMEM);
+		return st;
+	}
+	if (old) {
+		inherit(st, old);
+	} else {
+		/* its numbers count (join_seen) */
+		nfsync_state_assume(st);
+		set_bit(NFSYNC_ST_LOCAL, &st->flags);
+	}
+	nfsync_stats_inc(nd, PFSYNC_STAT_IMP_ADOPTED);
+	return st;
+}
+
+/*
+ * The connection is here already, under another id or under none.  It takes
+ * the peer's, or the peer hears ours and takes that (wire.md 3.6).
  */
 static struct nfsync_state *entry_adopt(struct nfsync_dev *nd,
 					struct nf_conn *ct,
@@ -218,25 +291,23 @@ static struct nfsync_state *entry_adopt(struct nfsync_dev *nd,
 {
 	struct nfsync_state *st = nfsync_state_find_ct(nd, ct);
 
-	if (st && st->id == m->id && st->creatorid == m->creatorid)
+	if (!st)
+		return name_entry(nd, ct, m, NULL);
+	if (st->id == m->id && st->creatorid == m->creatorid)
 		return st;
-	if (st && test_bit(NFSYNC_ST_TOLD, &st->flags)) {
+	if (!takes_name(nd, st, m)) {
 		nfsync_stats_inc(nd, PFSYNC_STAT_IMP_ALIAS);
+		nfsync_queue_update_full(nd, st, true);
 		return st;
 	}
-	if (st && nfsync_queue_delete(nd, st, true, false))
+	/* without a word: the peers know the entry, and not by that name soon */
+	if (nfsync_queue_delete(nd, st, false, false)) {
+		if (test_bit(NFSYNC_ST_TOLD, &st->flags))
+			nfsync_tomb_put(nd, st->id, st->creatorid,
+					NFSYNC_TOMB_RENAMED);
 		nfsync_state_unhash(nd, st);
-
-	st = nfsync_state_learn(nd, ct, m->id, m->creatorid);
-	if (!st) {
-		nfsync_stats_inc(nd, PFSYNC_STAT_IMP_NOMEM);
-		return NULL;
 	}
-	/* the entry is older than its name: its numbers count (join_seen) */
-	nfsync_state_assume(st);
-	set_bit(NFSYNC_ST_LOCAL, &st->flags);
-	nfsync_stats_inc(nd, PFSYNC_STAT_IMP_ADOPTED);
-	return st;
+	return name_entry(nd, ct, m, st);
 }
 
 /* The entry is ours alone until it is in the table; then the table's too */

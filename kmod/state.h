@@ -46,6 +46,7 @@ enum {
 	NFSYNC_ST_FROZEN,	/* told that its windows mean nothing */
 	NFSYNC_ST_ASSUMED,	/* seen_at is no packet's, nfsync_state_assume() */
 	NFSYNC_ST_DOUBTED,	/* be-liberal until its windows are known again */
+	NFSYNC_ST_SETTLING,	/* they are; not for long yet */
 };
 
 struct nfsync_state {

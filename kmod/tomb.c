@@ -150,7 +150,7 @@ enum nfsync_tomb_advice nfsync_tomb_judge(struct nfsync_dev *nd, u64 id,
 
 	spin_lock_bh(&t->lock);
 	tomb = find_end(nd, id, creatorid);
-	if (!tomb)
+	if (!tomb || tomb->kind == NFSYNC_TOMB_RENAMED)
 		goto out;
 	if (tomb->answered && sign != NFSYNC_TOMB_STILL) {
 		tomb->kind = NFSYNC_TOMB_NONE;

@@ -22,6 +22,7 @@ enum nfsync_tomb_kind {
 	NFSYNC_TOMB_NONE,
 	NFSYNC_TOMB_ENDED,		/* here, by our own packets: we decide */
 	NFSYNC_TOMB_TOLD,		/* a peer said so */
+	NFSYNC_TOMB_RENAMED,		/* only the id: its entry has a peer's */
 };
 
 /* How the news shows that the state is alive */

@@ -142,6 +142,9 @@ static bool doubt_one(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
  * @nd: device, for its window policy
  * @st: state, NFSYNC_ST_DOUBTED
  *
+ * Not at once: for some round trips older segments may be sent again.  The
+ * garbage walk comes by each five seconds, and the second time counts.
+ *
  * Context: softirq or process, no lock held.
  */
 void nfsync_window_trust(struct nfsync_dev *nd, struct nfsync_state *st)
@@ -154,6 +157,9 @@ void nfsync_window_trust(struct nfsync_dev *nd, struct nfsync_state *st)
 	if (!seen[IP_CT_DIR_ORIGINAL].td_maxwin ||
 	    !seen[IP_CT_DIR_REPLY].td_maxwin)
 		goto out;
+	if (!test_and_set_bit(NFSYNC_ST_SETTLING, &st->flags))
+		goto out;
+	clear_bit(NFSYNC_ST_SETTLING, &st->flags);
 	clear_bit(NFSYNC_ST_DOUBTED, &st->flags);
 	if (window_is(nd, PFSYNC_WINDOW_LIBERAL))
 		goto out;

@@ -205,7 +205,7 @@ test_foreign_del_of_an_idle_flow()
 		del_obeyed "$ID" "$HOSTID"
 	expect "refusals" "$(stat_get "$fw1" del_refused)" ge "$refused"
 	kill "${CLIENT[live]}"
-	wait "${CLIENT[live]}" 2> "$TMP/killed"
+	wait "${CLIENT[live]}" 2> "$TMP/killed" || return 0
 }
 
 NUMBER=1000
@@ -221,7 +221,7 @@ del_obeyed()
 test_owner_gone()
 {
 	start_empty
-	flows idle -n 10 -H -p 31000
+	flows idle -n 10 -H -p 31100
 	check "udp" ct_add "$fw1" 34000 10 0 SEEN_REPLY,ASSURED
 	check "on fw2" wait_states "$fw2" 20
 	nfsync_down "$fw1"
@@ -231,7 +231,7 @@ test_owner_gone()
 	expect "entries on fw2" "$(ct_list "$fw2" | wc -l)" eq 20
 	check "shortened" shorten "$fw2" 8 -p udp
 	check "they end in their time" wait_ports "$fw2" 34000 34999 0
-	expect "the others stay" "$(ports_in "$fw2" 31000 31999 \
+	expect "the others stay" "$(ports_in "$fw2" 31100 31999 \
 		-p tcp --state ESTABLISHED)" eq 10
 	expect "their time" "$(time_left "$fw2" -p tcp)" gt 400000
 	check "fw2 takes over" move_gateway "$fw2"
