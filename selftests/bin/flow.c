@@ -12,7 +12,7 @@
  *						told; then another round
  *	-e	connect and close only		-a	end by RST
  *	-u	UDP				-q N	use N ports of the server in turn
- *	-p PORT	first source port		-T S	give up after S seconds (60)
+ *	-p PORT	first source port		-T S	give up after S seconds (300)
  *	-S FILE	make FILE when every flow has had its first round
  *	-M N	make FILE when N bytes have moved
  *
@@ -236,7 +236,7 @@ static int client(int argc, char **argv)
 {
 	struct flow_opts o = {
 		.ports = 1, .conns = 1, .rounds = 1, .up = 64, .down = 64,
-		.limit_s = 60,
+		.limit_s = 300,
 	};
 	struct flow_result r = { 0 };
 	uint64_t start;

@@ -93,7 +93,8 @@ debug) : "${NFSYNC_SLOW:=10}" ;;
 kcsan) : "${NFSYNC_SLOW:=5}" ;;
 *) : "${NFSYNC_SLOW:=1}" ;;
 esac
-: "${JOBS:=$(nproc)}"
+# A guest has two processors
+: "${JOBS:=$((($(nproc) + 1) / 2))}"
 OUT=$(mktemp -d)
 # What runs when we are stopped are the guests: they go with us
 trap 'kill $(jobs -rp) 2> /dev/null; rm -rf "$OUT"' EXIT
