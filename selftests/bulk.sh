@@ -62,12 +62,12 @@ switch_sync()
 # seed_entries NS N [PORT]: made by hand; those of another source port are others
 seed_entries()
 {
-	mawk -v n="$2" -v port="${3:-1000}" 'BEGIN {
+	mawk -v n="$2" -v port="${3:-1000}" -v mark="${4:-0}" 'BEGIN {
 		for (i = 0; i < n; i++)
 			print "-I -s 10.1." int(i / 250) % 250 "." i % 250 + 1 \
 				" -d 10.0.2.2 -p udp --sport " \
 				port + int(i / 62500) \
-				" --dport 9 -t 900 -u SEEN_REPLY"
+				" --dport 9 -t 900 -u SEEN_REPLY -m " mark
 	}' > "$TMP/seeds"
 	in_ns "$1" conntrack -R "$TMP/seeds" > "$TMP/add" 2>&1 || {
 		tail -n 3 "$TMP/add"
@@ -187,15 +187,15 @@ test_100000_states()
 	sysctl -qw net.netfilter.nf_conntrack_max="$max"
 }
 
-# changes: connections come, some of the entries go, some get a mark
+# changes: some of the entries go, others go and come again with a mark
 changes()
 {
 	local port
 
 	for port in 2001 2002 2003; do
 		ct_by_hand "$fw1" -D -p udp --sport $port || return
-		ct_by_hand "$fw1" -U -p udp --sport $((port + 1000)) -m $port ||
-			return
+		ct_by_hand "$fw1" -D -p udp --sport $((port + 1000)) || return
+		seed_entries "$fw1" 200 $((port + 1000)) $port || return
 	done
 }
 
@@ -242,7 +242,6 @@ test_third_node_in_the_middle()
 	afresh $MANY
 	asked=$(stat_get "$fw1" rx_upd_req)
 	late=$(stat_get "$fw1" bulk_limited)
-	check "fw3" ip -n "$fw3" link add "$DEV" type pfsync syncdev sync
 	check "fw2 up" nfsync_up "$fw2"
 	check "transfer begins" wait_stat "$fw2" imp_created 1
 	joins "$fw3"
