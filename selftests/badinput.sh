@@ -409,8 +409,8 @@ test_conflicting_states()
 	bad "rx_ins=1 imp_conflict=1" \
 		"ins,id=9,$GOOD,src=10.0.1.99,ssrc=10.0.1.2"
 	# known, under another id: of one creator the later counts
-	bad "rx_ins=1 imp_adopted=1 stale=1" "ins,id=3,$GOOD,seqlo=1,seqhi=2"
-	bad "rx_ins=1 imp_alias=1 stale=1" "ins,id=2,$GOOD,seqlo=1,seqhi=2"
+	bad "rx_ins=1 imp_adopted=1 stale=1" "ins,id=71,$GOOD,seqlo=1,seqhi=2"
+	bad "rx_ins=1 imp_alias=1 stale=1" "ins,id=70,$GOOD,seqlo=1,seqhi=2"
 }
 
 test_full_table()
