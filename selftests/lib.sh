@@ -228,19 +228,31 @@ sent_but_hellos()
 		END { print NR ? sent : "no-counters" }'
 }
 
+# three_flushes NS...: the longest of theirs, and a tenth of a second at least
+three_flushes()
+{
+	local ns
+
+	for ns in "$@"; do
+		attribute "$ns" flush
+	done | mawk '$1 + 0 > max { max = $1 + 0 }
+		END { printf "%.1f", (max > 33 ? 3 * max / 1000 : 0.1) }'
+}
+
 # wait_quiet NS...: until the counters of sent packets stand still for three
 # flush intervals, so that what is there now will not change by itself
 wait_quiet()
 {
-	local before after ns tries
+	local before after pause ns tries
 
+	pause=$(three_flushes "$@")
 	for ((tries = 0; tries < WAIT * NFSYNC_SLOW * 10; tries++)); do
 		before=$(for ns in "$@"; do sent_but_hellos "$ns"; done)
-		sleep 0.1
+		sleep "$pause"
 		after=$(for ns in "$@"; do sent_but_hellos "$ns"; done)
 		[ "$before" = "$after" ] && return 0
 	done
-	echo "# still sending after $((WAIT * NFSYNC_SLOW)) s"
+	echo "# still sending after $tries looks"
 	return 1
 }
 
