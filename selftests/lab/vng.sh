@@ -57,20 +57,51 @@ run_vng()
 	local kvm=()
 
 	[ "$(nfsync_accel)" = kvm ] || kvm=(--disable-kvm --disable-microvm)
-	PATH=$VNG/usr/bin:$PATH \
-	PYTHONPATH=$VNG/usr/lib/python3/dist-packages \
-	PYTHONDONTWRITEBYTECODE=1 \
-		timeout --foreground "$LIMIT" vng -r "$OUT/vmlinuz" \
+	exec env PATH="$VNG/usr/bin:$PATH" \
+		PYTHONPATH="$VNG/usr/lib/python3/dist-packages" \
+		PYTHONDONTWRITEBYTECODE=1 \
+		timeout "$LIMIT" vng -r "$OUT/vmlinuz" \
 		"${kvm[@]}" --verbose --cpus 2 --memory 2G --user root \
 		--cwd "$TOP_DIR" --exec "$(guest_command "$@")" \
 		</dev/null 2>"$CONSOLE"
+}
+
+# speaks SECONDS: has it printed anything of the tests by then?
+speaks()
+{
+	local i
+
+	for ((i = 0; i < $1; i++)); do
+		! grep -qa '^TAP version' "$OUT/ktap" || return 0
+		kill -0 "$guest" 2>/dev/null || break
+		sleep 1
+	done
+	grep -qa '^TAP version' "$OUT/ktap"
+}
+
+# An emulated machine does not always come up, see boot.sh
+boot()
+{
+	local attempt guest
+
+	for attempt in 1 2 3; do
+		: >"$OUT/ktap"
+		run_vng "$@" >"$OUT/ktap" &
+		guest=$!
+		! speaks 400 || break
+		kill "$guest" 2>/dev/null
+		wait "$guest"
+		echo "# vng: boot $attempt came to no test"
+	done
+	wait "$guest"
 }
 
 [ -x "$VNG/usr/bin/vng" ] || die "no virtme-ng: run setup.sh vng"
 [ $# -gt 0 ] || read -ra TESTS < <(make -s -C "$TOP_DIR/selftests" list)
 [ $# -eq 0 ] || TESTS=("$@")
 gather || die "cannot gather the modules of $KVER"
-run_vng "${TESTS[@]}"
+boot "${TESTS[@]}"
 status=$?
+cat "$OUT/ktap"
 [ $status -le 1 ] || tail -n 30 "$CONSOLE" | sed 's/^/# /'
 exit $status
