@@ -254,7 +254,7 @@ static void inherit(struct nfsync_state *st, const struct nfsync_state *old)
 	spin_unlock_bh(&ct->lock);
 }
 
-/* The entry was found before it had a state: older than its name */
+/* The entry is older than the name that it gets; @old is its state till now */
 static struct nfsync_state *name_entry(struct nfsync_dev *nd,
 				       struct nf_conn *ct,
 				       const struct nfsync_msg_state *m,
@@ -273,7 +273,7 @@ static struct nfsync_state *name_entry(struct nfsync_dev *nd,
 	if (old) {
 		inherit(st, old);
 	} else {
-		/* its numbers count (join_seen) */
+		/* never told: its own numbers count (join_seen) */
 		nfsync_state_assume(st);
 		set_bit(NFSYNC_ST_LOCAL, &st->flags);
 	}

@@ -36,19 +36,6 @@ set_timeouts()
 	done | netlab
 }
 
-# ct_del NS OPTIONS...: delete what matches
-ct_del()
-{
-	local ns=$1
-	shift
-	in_ns "$ns" conntrack -D "$@" > "$TMP/del" 2>&1
-}
-
-ct_flush()
-{
-	in_ns "$1" conntrack -F > "$TMP/flush" 2>&1
-}
-
 # ct_live NS SECONDS: so long lives every entry of cl's from now on
 ct_live()
 {
@@ -278,10 +265,7 @@ need_nfsync
 need_plugin
 topo_up || skip_all "the topology cannot be set up here"
 raise_limit
-if ! nfsync_up "$fw1" hostid "$HOSTID" || ! nfsync_up "$fw2" ||
-	! wait_running "$fw1" || ! wait_running "$fw2"; then
-	skip_all "nfsync does not come up"
-fi
+nfsync_pair_by_name "$HOSTID" || skip_all "nfsync does not come up"
 run_tests test_close_and_expiry test_delete_by_hand test_flush_of_2000 \
 	test_flush_of_50000 test_2000_connections_close test_clr \
 	test_standby_expires_quietly test_port_reused_in_one_batch \

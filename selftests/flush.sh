@@ -189,10 +189,7 @@ test_clr_of_live_flows()
 need_nfsync
 need_plugin
 topo_up || skip_all "the topology cannot be set up here"
-if ! nfsync_up "$fw1" hostid "$HOSTID" || ! nfsync_up "$fw2" ||
-	! wait_running "$fw1" || ! wait_running "$fw2"; then
-	skip_all "nfsync does not come up"
-fi
+nfsync_pair_by_name "$HOSTID" || skip_all "nfsync does not come up"
 run_tests test_flush_of_idle_entries test_flush_of_what_two_nodes_created \
 	test_flush_under_traffic test_flush_again_and_again \
 	test_flush_of_the_standby test_clr test_clr_of_live_flows

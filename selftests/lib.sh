@@ -228,6 +228,21 @@ sent_but_hellos()
 		END { print NR ? sent : "no-counters" }'
 }
 
+# lan_packets NS: that came to it from cl
+lan_packets()
+{
+	in_ns "$1" cat /proc/net/dev | mawk '$1 == "lan:" { print $3 }'
+}
+
+lan_beyond()
+{
+	local now
+
+	now=$(lan_packets "$1")
+	echo "$now packets from lan in $1, wanted $2"
+	[ "$now" -ge "$2" ]
+}
+
 # three_flushes NS...: the longest of theirs, and a tenth of a second at least
 three_flushes()
 {
@@ -681,6 +696,13 @@ nfsync_pair()
 		wait_running "$fw1" && wait_running "$fw2"
 }
 
+# nfsync_pair_by_name HOSTID: of fw1, for a test that speaks in its name
+nfsync_pair_by_name()
+{
+	nfsync_up "$fw1" hostid "$1" && nfsync_up "$fw2" &&
+		wait_running "$fw1" && wait_running "$fw2"
+}
+
 # The action of a frame's first section behind the one that numbers it
 lossy_action()
 {
@@ -697,6 +719,23 @@ lossy_action()
 	esac
 }
 
+# lose_matching NS MATCH: frames that match are lost on their way into NS, and
+# counted
+lose_matching()
+{
+	ruleset_add "$1" <<-EOF
+	table inet lossy
+	delete table inet lossy
+	table inet lossy {
+		counter lost { }
+		chain in {
+			type filter hook prerouting priority -400
+			iifname "sync" meta l4proto 240 $2 counter name lost drop
+		}
+	}
+	EOF
+}
+
 # lose NS WHAT [once]: frames are lost on their way into NS, and counted: all
 # of them, or those of one kind; or just one of these
 lose()
@@ -705,17 +744,7 @@ lose()
 
 	what=$(lossy_action "$2") || return 1
 	[ -z "${3:-}" ] || limit="limit rate 1/day burst 1 packets"
-	ruleset_add "$1" <<-EOF
-	table inet lossy
-	delete table inet lossy
-	table inet lossy {
-		counter lost { }
-		chain in {
-			type filter hook prerouting priority -400
-			iifname "sync" meta l4proto 240 $what $limit counter name lost drop
-		}
-	}
-	EOF
+	lose_matching "$1" "$what $limit"
 }
 
 # lose_nothing NS...: any more
@@ -829,6 +858,19 @@ ct_count()
 	else
 		ct_list "$@" | wc -l
 	fi
+}
+
+# ct_del NS OPTIONS...: delete what matches
+ct_del()
+{
+	local ns=$1
+	shift
+	in_ns "$ns" conntrack -D "$@" > "$TMP/del" 2>&1
+}
+
+ct_flush()
+{
+	in_ns "$1" conntrack -F > "$TMP/flush" 2>&1
 }
 
 # ct_add NS FIRST N [MARK=0 [STATUS=SEEN_REPLY [SECONDS=600]]]: entries made by

@@ -246,10 +246,7 @@ test_owner_gone()
 need_nfsync
 need_plugin
 topo_up || skip_all "the topology cannot be set up here"
-if ! nfsync_up "$fw1" hostid "$HOSTID" || ! nfsync_up "$fw2" ||
-	! wait_running "$fw1" || ! wait_running "$fw2"; then
-	skip_all "nfsync does not come up"
-fi
+nfsync_pair_by_name "$HOSTID" || skip_all "nfsync does not come up"
 run_tests test_standby_with_shorter_timeouts \
 	test_near_its_end_on_the_standby test_foreign_del_of_a_live_flow \
 	test_foreign_del_of_a_flow_learned test_foreign_del_of_an_idle_flow \

@@ -141,20 +141,6 @@ test_deleted_on_fw2_while_fw1_was_down()
 	flows_end living
 }
 
-lan_packets()
-{
-	in_ns "$1" cat /proc/net/dev | mawk '$1 == "lan:" { print $3 }'
-}
-
-lan_beyond()
-{
-	local now
-
-	now=$(lan_packets "$1")
-	echo "$now packets from lan in $1, wanted $2"
-	[ "$now" -ge "$2" ]
-}
-
 # gone NS FIRST LAST: whatever is left of them is deleted, are they gone?
 gone()
 {

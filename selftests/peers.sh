@@ -16,19 +16,6 @@ in_ns()
 
 # ---- entries by hand ----
 
-# ct_del NS OPTIONS...: delete what matches
-ct_del()
-{
-	local ns=$1
-	shift
-	in_ns "$ns" conntrack -D "$@" > "$TMP/del" 2>&1
-}
-
-ct_flush()
-{
-	in_ns "$1" conntrack -F > "$TMP/flush" 2>&1
-}
-
 # ports_in NS FIRST LAST [conntrack options]: entries of either family whose
 # source port is one of these
 ports_in()
@@ -95,17 +82,7 @@ shape()
 # lose_long NS BYTES: frames that are longer do not arrive there; see lose
 lose_long()
 {
-	ruleset_add "$1" <<-EOF
-	table inet lossy
-	delete table inet lossy
-	table inet lossy {
-		counter lost { }
-		chain in {
-			type filter hook prerouting priority -400
-			iifname "sync" meta l4proto 240 meta length > $2 counter name lost drop
-		}
-	}
-	EOF
+	lose_matching "$1" "meta length > $2"
 }
 
 # lost NS: frames that did not arrive since then

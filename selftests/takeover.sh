@@ -53,20 +53,6 @@ wait_traffic()
 	wait_for $((WAIT * 2)) lan_beyond "$1" $((now + $2))
 }
 
-lan_packets()
-{
-	in_ns "$1" cat /proc/net/dev | mawk '$1 == "lan:" { print $3 }'
-}
-
-lan_beyond()
-{
-	local now
-
-	now=$(lan_packets "$1")
-	echo "$now packets from lan in $1, wanted $2"
-	[ "$now" -ge "$2" ]
-}
-
 test_200_connections()
 {
 	local what
