@@ -259,9 +259,16 @@ static int ndo_open(struct net_device *dev)
 	return 0;
 }
 
+/*
+ * The link watch looks at a device that is down once a second only. Until then
+ * an operstate of before would be shown, and IFF_RUNNING with it, as soon as
+ * the device is up again, to whoever believes it. RTNL guards against the
+ * watch, the only other writer.
+ */
 static int ndo_stop(struct net_device *dev)
 {
 	quiesce(netdev_priv(dev));
+	WRITE_ONCE(dev->operstate, IF_OPER_DOWN);
 	return 0;
 }
 

@@ -98,6 +98,7 @@ test_without_options_and_without_plugin()
 	expect_same "show" "$(env IP_LIB_DIR=/nonexistent ip -n "$fw1" -d -o \
 		link show "$DEV" | grep -c pfsync)" 1
 	check "up" ip -n "$fw1" link set "$DEV" up
+	check "not running at once" not running "$fw1"
 	verdict "$fw1" no-link
 	check "del" env IP_LIB_DIR=/nonexistent ip -n "$fw1" link del "$DEV"
 }
@@ -409,9 +410,9 @@ test_syncdev_loses_carrier()
 	verdict "$fw1" alone
 	check "down and up without a link" ip -n "$fw1" link set "$DEV" down
 	check "up" ip -n "$fw1" link set "$DEV" up
+	check "not running at once" not running "$fw1"
 	verdict "$fw1" no-link
 	check "no carrier" has_flag "$fw1" NO-CARRIER
-	check "not running" wait_for "$WAIT" not running "$fw1"
 	check "our end up" ip -n "$fw1" link set sync up
 	verdict "$fw1" in-sync
 	check "running" wait_running "$fw1"
