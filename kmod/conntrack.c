@@ -359,6 +359,8 @@ void nfsync_conntrack_export(struct nfsync_dev *nd, struct nfsync_state *st,
 	nfsync_map_export(&pic, m);
 	if (nfsync_state_moves(st) && !test_bit(NFSYNC_ST_ASSUMED, &st->flags))
 		m->ext.status |= NFSYNC_EXT_MOVES;
+	if (nfsync_window_behind(st))
+		m->ext.status |= NFSYNC_EXT_BEHIND;
 	nfsync_conntrack_raise_levels(st, ct, m->peer);
 	record_told(st, ct, &pic);
 	WRITE_ONCE(st->told_mark, pic.mark);

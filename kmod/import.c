@@ -441,6 +441,21 @@ static void update_tcp(struct nfsync_dev *nd, struct nfsync_state *st,
 	WRITE_ONCE(st->told_state, state);
 }
 
+/* Sides that the peer knows less of than we do, and may have seen more of */
+static void loosen_tcp(struct nfsync_dev *nd, struct nfsync_state *st,
+		       struct nf_conn *ct, unsigned int take)
+	__must_hold(&ct->lock)
+{
+	int i;
+
+	lockdep_assert_held(&ct->lock);
+
+	for (i = NFSYNC_SRC; i <= NFSYNC_DST; i++)
+		if (!(take & BIT(i)))
+			nfsync_window_loosen(nd, st, ct, i);
+	nfsync_window_widen(st, ct);
+}
+
 /* What this node holds, in the words of the merge rules */
 static unsigned int judge(struct nfsync_state *st, struct nf_conn *ct,
 			  const struct nfsync_msg_peer peer[2])
@@ -552,6 +567,9 @@ void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
 				   take & NFSYNC_MERGE_TAKE_BOTH);
 		update_rest(nd, st, ct, peer, ext, expire, before);
 	}
+	if (ext && ext->status & NFSYNC_EXT_BEHIND &&
+	    nf_ct_protonum(ct) == IPPROTO_TCP)
+		loosen_tcp(nd, st, ct, take);
 	after = st->told_state;
 	/* who moves it owns it: see nfsync_hooks for what that decides */
 	if (!nfsync_window_sees(st, IP_CT_DIR_ORIGINAL) && !nfsync_window_sees(st, IP_CT_DIR_REPLY))

@@ -67,6 +67,28 @@ static bool seen_since_told(const struct nfsync_state *st)
 	       (s32)(st->seen_at[IP_CT_DIR_REPLY] - st->peer_at) >= 0;
 }
 
+/**
+ * nfsync_window_behind() - have packets passed that the windows don't show?
+ * @st: state
+ *
+ * What fits into slack leaves no trace in the entry, and what is told of it is
+ * what its last teller knew.
+ *
+ * Context: any.
+ * Return: true if one did since a peer last spoke of the flow.
+ */
+bool nfsync_window_behind(const struct nfsync_state *st)
+{
+	int d;
+
+	for (d = 0; d < IP_CT_DIR_MAX; d++)
+		if (nfsync_window_slack(st, d) &&
+		    (s32)(READ_ONCE(st->seen_at[d]) -
+			  READ_ONCE(st->peer_at)) >= 0)
+			return true;
+	return false;
+}
+
 static bool window_is(const struct nfsync_dev *nd, enum pfsync_window w)
 {
 	return READ_ONCE(nd->cfg.window) == w;
@@ -276,6 +298,39 @@ void nfsync_window_take(struct nfsync_dev *nd, struct nfsync_state *st,
 		join_seen(st, ct, dir, &told[dir]);
 	else
 		set_seen(nd, st, ct, dir, &told[dir], told[!dir].td_maxwin);
+}
+
+/**
+ * nfsync_window_loosen() - a peer that knows no better number saw packets
+ * @nd: device, for its window policy
+ * @st: state
+ * @ct: its entry, TCP
+ * @dir: enum ip_conntrack_dir, not taken from the peer
+ *
+ * The peer has less than we have, plus slack that its packets went through.
+ * That is no further than our own number plus slack.  To be followed by
+ * nfsync_window_widen().
+ *
+ * Context: ct->lock held.
+ */
+void nfsync_window_loosen(struct nfsync_dev *nd, struct nfsync_state *st,
+			  struct nf_conn *ct, int dir)
+	__must_hold(&ct->lock)
+{
+	const struct ip_ct_tcp_state *seen = &ct->proto.tcp.seen[dir];
+	struct nfsync_map_seen own = {
+		.td_end = seen->td_end,
+		.td_maxend = seen->td_maxend,
+		.td_maxwin = nfsync_window_maxwin(st, ct, dir),
+		.td_scale = seen->td_scale,
+		.flags = seen->flags,
+	};
+
+	lockdep_assert_held(&ct->lock);
+
+	if (!nfsync_window_slack(st, dir) && !nfsync_window_sees(st, dir))
+		set_seen(nd, st, ct, dir, &own,
+			 nfsync_window_maxwin(st, ct, !dir));
 }
 
 /**

@@ -31,6 +31,7 @@ static inline u32 nfsync_window_told(const struct nfsync_state *st, int dir,
 	return now;
 }
 
+bool nfsync_window_behind(const struct nfsync_state *st);
 bool nfsync_window_sees(const struct nfsync_state *st, int dir);
 u32 nfsync_window_maxwin(const struct nfsync_state *st,
 			 const struct nf_conn *ct, int side);
@@ -42,6 +43,8 @@ void nfsync_window_trust(struct nfsync_dev *nd, struct nfsync_state *st);
 void nfsync_window_take(struct nfsync_dev *nd, struct nfsync_state *st,
 			struct nf_conn *ct, int dir,
 			const struct nfsync_map_seen told[IP_CT_DIR_MAX]);
+void nfsync_window_loosen(struct nfsync_dev *nd, struct nfsync_state *st,
+			  struct nf_conn *ct, int dir);
 void nfsync_window_widen(const struct nfsync_state *st, struct nf_conn *ct);
 
 #endif /* _NFSYNC_WINDOW_H */

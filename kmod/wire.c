@@ -24,7 +24,8 @@
 #define TCP_STATE_MAX	9
 
 #define EXT_STATUS_KNOWN \
-	(NFSYNC_EXT_SEEN_REPLY | NFSYNC_EXT_ASSURED | NFSYNC_EXT_MOVES)
+	(NFSYNC_EXT_SEEN_REPLY | NFSYNC_EXT_ASSURED | NFSYNC_EXT_MOVES | \
+	 NFSYNC_EXT_BEHIND)
 
 /* What a header version speaks.  An action of length 0 is only skipped. */
 struct dialect {

@@ -144,6 +144,7 @@ struct nfsync_msg_ext {
 #define NFSYNC_EXT_SEEN_REPLY	0x01
 #define NFSYNC_EXT_ASSURED	0x02
 #define NFSYNC_EXT_MOVES	0x04	/* its packets pass at the sender */
+#define NFSYNC_EXT_BEHIND	0x08	/* and have, unseen by the windows told */
 
 struct nfsync_msg_state {
 	u64 id;

@@ -162,6 +162,8 @@ gone()
 # kinds at once; those of IPv6 move to fw2 with the cut.
 test_partition_with_traffic_on_both_sides()
 {
+	local invalid
+
 	start_empty
 	time_wait 1 "$fw1" "$fw2"
 	flows ending4 -n 20 -H -p 31000
@@ -177,6 +179,9 @@ test_partition_with_traffic_on_both_sides()
 	check "ipv6 by fw2" ipv6_by fw2
 	verdict "$fw1" alone
 	verdict "$fw2" alone
+	# while the hosts moved one after the other, each node saw one direction
+	# and could not be told the other
+	invalid=$(invalid_count "$fw1")
 	flows_end ending4 ending6
 	flows new4 -n 20 -H -p 33000
 	flows new6 "$SV6" -n 20 -H -p 43000
@@ -206,7 +211,7 @@ test_partition_with_traffic_on_both_sides()
 	flows_end busy4 busy6 living4 living6 new4 new6
 	time_wait 120 "$fw1" "$fw2"
 	healed "at the end"
-	expect "invalid on fw1" "$(invalid_count "$fw1")" eq 0
+	expect "invalid on fw1" $(($(invalid_count "$fw1") - invalid)) eq 0
 }
 
 # Nobody is there to ask: each begins with what it has, and they tell each other

@@ -110,7 +110,7 @@ static bool state_sane(const struct nfsync_msg_state *m)
 	return named(m->ifname) && peers_sane(m->peer) && af_known(m->af) &&
 	       af_known(m->key[0].af) && af_known(m->key[1].af) &&
 	       m->direction <= NFSYNC_DIR_OUT && m->timeout < NFSYNC_TMO_MAX &&
-	       m->ext.tcp_state < 10 && m->ext.status <= 7;
+	       m->ext.tcp_state < 10 && m->ext.status <= 15;
 }
 
 /* What the receiver relies on without looking again */
