@@ -267,7 +267,7 @@ test_flowtable()
 	rm -f "$TMP/up"
 	spawn "$cl" flow client "$SV4" "$FLOW_PORT" -p "$port" -r 0 \
 		-U 200000 -D 200000 -S "$TMP/up" \
-		-T $((300 * NFSYNC_SLOW))
+		-T $((600 * NFSYNC_SLOW))
 	check "connection" wait_file "$TMP/up"
 	check "on the standby" wait_for "$WAIT" is_established "$port"
 	if ! flowtable_text | ruleset_add "$fw1" 2> "$TMP/said"; then

@@ -29,7 +29,7 @@ idle_flows()
 	[ "${2:-4}" = 4 ] || to=$SV6
 	rm -f "$TMP/up"
 	spawn "$cl" flow client "$to" "$FLOW_PORT" -n "$1" -H \
-		-T $((300 * NFSYNC_SLOW)) -S "$TMP/up"
+		-T $((600 * NFSYNC_SLOW)) -S "$TMP/up"
 	check "$1 flows open" wait_file "$TMP/up" $((WAIT * 3))
 }
 

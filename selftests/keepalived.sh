@@ -183,7 +183,7 @@ clients()
 	shift 3
 
 	spawn "$cl" flow client "$to" "$FLOW_PORT" -n "$n" \
-		-T $((500 * NFSYNC_SLOW)) -S "$TMP/$what" "$@"
+		-T $((1500 * NFSYNC_SLOW)) -S "$TMP/$what" "$@"
 	CLIENTS+=("$PID")
 	check "$what" wait_file "$TMP/$what" "$LIMIT"
 }

@@ -640,13 +640,13 @@ blackhole()
 flow_cl()
 {
 	in_ns "$cl" flow client "$SV4" "$FLOW_PORT" \
-		-T $((200 * NFSYNC_SLOW)) "$@"
+		-T $((600 * NFSYNC_SLOW)) "$@"
 }
 
 flow_cl6()
 {
 	in_ns "$cl" flow client "$SV6" "$FLOW_PORT" \
-		-T $((200 * NFSYNC_SLOW)) "$@"
+		-T $((600 * NFSYNC_SLOW)) "$@"
 }
 
 ping_cl()

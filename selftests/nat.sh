@@ -149,7 +149,7 @@ busy()
 
 	rm -f "$TMP/up"
 	spawn "$cl" flow client "$to" "$port" -n 10 -r 0 -w 100 -S "$TMP/up" \
-		-T $((300 * NFSYNC_SLOW)) "$@"
+		-T $((600 * NFSYNC_SLOW)) "$@"
 	CLIENTS+=("$PID")
 	check "connections to port $port" wait_file "$TMP/up"
 }

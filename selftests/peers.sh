@@ -123,7 +123,7 @@ flows()
 	esac
 	rm -f "$TMP/up.$name"
 	spawn "$cl" flow client "$to" "$FLOW_PORT" \
-		-T $((200 * NFSYNC_SLOW)) -S "$TMP/up.$name" "$@"
+		-T $((600 * NFSYNC_SLOW)) -S "$TMP/up.$name" "$@"
 	CLIENT[$name]=$PID
 	check "flows $name open" wait_file "$TMP/up.$name"
 }

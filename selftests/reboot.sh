@@ -36,7 +36,7 @@ start_traffic()
 start_comers()
 {
 	spawn "$cl" flow client "$SV4" $((FLOW_PORT + 1)) -n 100 -R 50 -r 2 \
-		-T $((300 * NFSYNC_SLOW))
+		-T $((600 * NFSYNC_SLOW))
 	COMER=$PID
 }
 

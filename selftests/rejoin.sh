@@ -41,7 +41,7 @@ hold()
 {
 	rm -f "$TMP/up"
 	spawn "$cl" flow client "$SV4" "$FLOW_PORT" -n $HELD -H -p "$1" \
-		-T $((300 * NFSYNC_SLOW)) -S "$TMP/up"
+		-T $((600 * NFSYNC_SLOW)) -S "$TMP/up"
 	check "connections" wait_file "$TMP/up"
 }
 
@@ -206,7 +206,7 @@ rounds()
 
 	rm -f "$TMP/up"
 	spawn "$cl" flow client "$SV4" "$FLOW_PORT" -n $HELD -r 0 -w 50 \
-		-T $((300 * NFSYNC_SLOW)) -S "$TMP/up"
+		-T $((600 * NFSYNC_SLOW)) -S "$TMP/up"
 	held=$PID
 	check "connections" wait_file "$TMP/up"
 	for ((i = 0; i < ROUNDS; i++)); do
