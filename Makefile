@@ -110,6 +110,9 @@ bench-quick: guest
 bench-bulk: guest
 	selftests/bench/bulk.sh
 
+bench-failover: guest
+	selftests/bench/failover.sh
+
 clean:
 	-test ! -d $(KDIR) || $(MAKE) -C $(KDIR) M=$(CURDIR)/kmod clean
 	$(MAKE) -C tools/ip clean
@@ -133,6 +136,7 @@ help:
 	@echo 'make lint           style and spelling'
 	@echo 'make bench-quick    instructions and bytes a connection costs'
 	@echo 'make bench-bulk     instructions and bytes a state costs in a transfer'
+	@echo 'make bench-failover how long a takeover by keepalived takes'
 	@echo 'make modules        the module for KERNEL=6.1|6.12|7.2|debug|kcsan,'
 	@echo '                    in build/'
 	@echo 'make clean          remove what was built'
@@ -140,5 +144,5 @@ help:
 .PHONY: all module tools modules install install-module install-dkms \
 	install-tools uninstall uninstall-module uninstall-dkms \
 	uninstall-tools check check-unit check-fuzz lint guest check-guest \
-	check-debug check-kcsan check-vng demo shell bench-quick bench-bulk \
+	check-debug check-kcsan check-vng demo shell bench-quick bench-bulk bench-failover \
 	clean help

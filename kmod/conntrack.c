@@ -247,10 +247,10 @@ static u32 picture_expire(struct nf_conn *ct, const struct nfsync_map_ct *pic)
 static u32 picture_age(const struct nf_conn *ct)
 {
 	const struct nf_conn_tstamp *ts = nf_conn_tstamp_find(ct);
+	s64 age = ts ? ktime_get_real_ns() - ts->start : 0;
 
-	if (!ts)
-		return 0;
-	return div_u64(ktime_get_real_ns() - ts->start, NSEC_PER_SEC);
+	/* the time of day can go back */
+	return age > 0 ? div_u64(age, NSEC_PER_SEC) : 0;
 }
 
 /**

@@ -140,10 +140,34 @@ test_saturated_link()
 	expect "lost frames" "$(both_stats rx_lost)" gt "$lost"
 }
 
+# jump SECONDS: the time of day, for all
+jump()
+{
+	date -s "@$(($(date +%s) + $1))" > "$TMP/date"
+}
+
+# Not the link, but as bad for whoever believes in the time of day: it goes on
+# by a day, then back by two, and a node joins with ids of an earlier date
+test_clock_jumps()
+{
+	[ -n "${NFSYNC_GUEST:-}" ] || { skip "would set this clock"; return; }
+	before
+	check "a day on" jump 86400
+	traffic
+	check "two days back" jump -172800
+	nfsync_down "$fw2"
+	check "fw2 up" nfsync_up "$fw2"
+	verdict "$fw2" in-sync
+	nfsync_down "$fw1"
+	check "fw1 up" nfsync_up "$fw1"
+	lasting "clock jumps"
+	check "as it was" jump 86400
+}
+
 need_nfsync
 need_plugin
 topo_up || skip_all "the topology cannot be set up here"
 nfsync_pair || skip_all "nfsync does not come up"
 run_tests test_link_flaps test_one_way_link_to_fw1 test_one_way_link_to_fw2 \
 	test_mtu_black_hole test_joining_through_a_black_hole \
-	test_saturated_link
+	test_saturated_link test_clock_jumps

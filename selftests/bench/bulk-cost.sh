@@ -9,8 +9,9 @@
 # done asleep, which is free.
 #
 # Modes: told (fw1 answers a request that nobody listens to the answer of),
-# nfsync (fw2 joins), conntrackd (fw2 asks for a resync; states live in the
-# peer's kernel, as with nfsync).
+# nfsync (fw2 joins), stall (the same beside a flow that fw1 forwards),
+# conntrackd (fw2 asks for a resync; states live in the peer's kernel, as with
+# nfsync), commit (they live in its daemon, and are then committed).
 
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -31,18 +32,9 @@ busy()
 		END { printf "%.0f %.0f\n", now - idle, now }' /proc/timer_list
 }
 
-# UDP flows as if they had been answered, of as many clients as it takes
 entries()
 {
-	mawk -v n="$STATES" 'BEGIN {
-		for (i = 0; i < n; i++)
-			printf "-I -s 10.8.%d.2 -d 10.0.2.2 -p udp" \
-				" --sport %d --dport 9 -t 6000" \
-				" -u SEEN_REPLY\n",
-				i / 60000, i % 60000 + 1
-	}' > "$TMP/entries"
-	in_ns "$fw1" conntrack -R "$TMP/entries" > "$TMP/add" 2>&1 ||
-		tail -n 1 "$TMP/add"
+	in_ns "$fw1" ctmany "$STATES"
 }
 
 sync_bytes()
@@ -82,24 +74,92 @@ go_conntrackd()
 	in_ns "$fw2" conntrackd -C "$TMP/conntrackd.2" -n > "$TMP/resync" 2>&1
 }
 
+# The daemon's default: what it hears stays with it until it has to commit
+start_commit()
+{
+	entries
+	conntrackd_up no
+}
+
+go_commit()
+{
+	go_conntrackd
+	sleep $((10 + STATES / 2000))
+	in_ns "$fw2" conntrackd -C "$TMP/conntrackd.2" -c > "$TMP/commit" 2>&1
+}
+
+# A flow that is forwarded meanwhile; the longest that an answer took is told
+start_stall()
+{
+	start_told && start_server && watch_flow
+}
+
+watch_flow()
+{
+	rm -f "$TMP/up"
+	spawn "$cl" flow client "$SV4" "$FLOW_PORT" -u -n 1 -w 1 -r 0 \
+		-S "$TMP/up" -T 3600
+	FLOW=$PID FLOW_OUT=$OUT
+	wait_file "$TMP/up"
+}
+
+go_stall()
+{
+	nfsync_up "$fw2"
+}
+
+# stalled WHEN
+stalled()
+{
+	kill -USR1 "$FLOW"
+	wait "$FLOW"
+	result "stall_us_$1" "$(mawk 'match($0, /stall_us=[0-9]+/) {
+		print substr($0, RSTART + 9, RLENGTH - 9) }' "$FLOW_OUT")"
+}
+
+# wait_all: until fw2 has them, or would long have; asleep between two looks,
+# without a process for each
+wait_all()
+{
+	# shellcheck disable=SC2016 # for the shell there
+	in_ns "$fw2" bash -c '
+		for ((i = 0; i < $1 / 100 + 200; i++)); do
+			read -r n < /proc/sys/net/netfilter/nf_conntrack_count
+			[ "$n" -ge "$1" ] && break
+			read -r -t 0.05 <> "$2"
+		done' wait "$STATES" "$TMP/never"
+}
+
 run_one()
 {
-	local before after bytes
+	local before after began bytes
 
 	STATES=$1
 	topo_up server=0 || return 1
 	"start_$MODE" || return 1
 	sleep 5		# what they do by themselves
+	if [ "$MODE" = stall ]; then
+		stalled before
+		watch_flow || return 1
+	fi
 	bytes=$(sync_bytes "$fw1")
 	read -ra before < <(busy)
+	began=$(now_ms)
 	"go_$MODE"
+	if [ "$MODE" != told ]; then
+		wait_all
+		result ms $(($(now_ms) - began))
+	fi
 	# long enough by far; time asleep is free
 	sleep $((10 + STATES / 2000))
 	read -ra after < <(busy)
 	result instructions $(((after[0] - before[0]) / STATES))
 	result bytes $((($(sync_bytes "$fw1") - bytes) / STATES))
 	result arrived "$(ct_count "$fw2")"
-	[ "$MODE" = conntrackd ] || stat_lines
+	[ "$MODE" != stall ] || stalled during
+	case $MODE in
+	told | nfsync) stat_lines ;;
+	esac
 	[ -z "$PROFILE" ] || print_symbols
 	topo_down
 }
@@ -121,6 +181,7 @@ fi
 modprobe nf_conntrack
 sysctl -qw net.netfilter.nf_conntrack_buckets=262144
 sysctl -qw net.netfilter.nf_conntrack_max=2097152
+mkfifo "$TMP/never"
 for what; do
 	MODE=${what%:*}
 	run_one "${what#*:}" || exit 1

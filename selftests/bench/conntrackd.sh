@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # conntrackd.sh - the peer that nfsync is measured against: FTFW on the sync
-# link, states in the peer's kernel at once
+# link, states in the peer's kernel at once or with its daemon until a commit
 
 conntrackd_config()
 {
 	cat <<-EOF
 	Sync {
 		Mode FTFW {
-			DisableExternalCache yes
+			DisableExternalCache $4
 			StartupResync no
 		}
 		UDP {
@@ -54,10 +54,13 @@ conntrackd_config()
 }
 
 # shellcheck disable=SC2154 # the namespaces are lib.sh's
+# conntrackd_up [no]: "no" for states that wait in the daemon
 conntrackd_up()
 {
-	conntrackd_config 1 "$FW1_SYNC" "$FW2_SYNC" > "$TMP/conntrackd.1"
-	conntrackd_config 2 "$FW2_SYNC" "$FW1_SYNC" > "$TMP/conntrackd.2"
+	local live=${1:-yes}
+
+	conntrackd_config 1 "$FW1_SYNC" "$FW2_SYNC" "$live" > "$TMP/conntrackd.1"
+	conntrackd_config 2 "$FW2_SYNC" "$FW1_SYNC" "$live" > "$TMP/conntrackd.2"
 	modprobe nf_conntrack_netlink
 	spawn "$fw1" conntrackd -C "$TMP/conntrackd.1"
 	spawn "$fw2" conntrackd -C "$TMP/conntrackd.2"

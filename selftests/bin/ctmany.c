@@ -4,7 +4,7 @@
  *
  *	ctmany N [PORT [MARK]]
  *
- * Answered UDP flows with 900 seconds left: entry I is from the address I of
+ * Or give them MARK, those that are there already: answered UDP flows with 900 seconds left: entry I is from the address I of
  * 10.1.0.1 to 10.1.249.250 in turn and, from one round of them to the next,
  * from PORT (1000) on, to port 9 of 10.0.2.2. conntrack -R makes one with each
  * system call, which takes minutes for 100,000 in an emulated guest.
@@ -60,7 +60,7 @@ static size_t put_entry(void *buf, long i, uint16_t port, uint32_t mark,
 	struct nfgenmsg *nfh;
 
 	nlh->nlmsg_type = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW;
-	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL |
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE |
 			   (last ? NLM_F_ACK : 0);
 	nlh->nlmsg_seq = last;
 	nfh = mnl_nlmsg_put_extra_header(nlh, sizeof(*nfh));

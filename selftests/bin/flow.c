@@ -221,13 +221,14 @@ static int report(const struct flow_opts *o, const struct flow_result *r,
 
 	printf("flow: conns=%ld ok=%ld failed=%ld badsum=%ld lost=%ld "
 	       "up=%llu down=%llu stall_ms=%llu connect_us=%llu ms=%llu us=%llu "
-	       "error=%s\n",
+	       "stall_us=%llu error=%s\n",
 	       o->conns, r->ok, r->failed, r->badsum, r->lost,
 	       (unsigned long long)r->up, (unsigned long long)r->down,
 	       (unsigned long long)(r->stall_ns / 1000000),
 	       (unsigned long long)(r->connect_ns / 1000),
 	       (unsigned long long)(ns / 1000000),
 	       (unsigned long long)(ns / 1000),
+	       (unsigned long long)(r->stall_ns / 1000),
 	       r->error ? strerrorname_np(r->error) : "none");
 	return good ? 0 : 1;
 }

@@ -17,7 +17,7 @@ set -uo pipefail
 # one_guest TEST: its results to OUT/TEST.log and its status to OUT/TEST.status
 one_guest()
 {
-	local test=$1 status tries
+	local test=$1 began=$SECONDS status tries
 
 	for tries in 1 2 3; do
 		"$LAB_DIR/boot.sh" -t "${GUEST_TIMEOUT:-1800}" \
@@ -30,6 +30,7 @@ one_guest()
 	done
 	[ "$tries" -eq 1 ] || echo "# guest: qemu missed a code patch in" \
 		"$test, try $tries counts" >> "$OUT/$test.log"
+	echo "# guest: $test took $((SECONDS - began)) s" >> "$OUT/$test.log"
 	echo "$status" > "$OUT/$test.status"
 }
 
