@@ -44,7 +44,9 @@ sync_bytes()
 
 start_told()
 {
-	nfsync_up "$fw1" && wait_running "$fw1" || return 1
+	# asleep until it is alone: to ask again and again costs the host minutes
+	nfsync_up "$fw1" && sleep 30 &&
+		operstate_is "$fw1" up > "$TMP/said" || return 1
 	entries
 }
 
