@@ -65,27 +65,42 @@ bool nfsync_conntrack_opted_out(const struct nfsync_dev *nd,
 }
 
 /**
- * nfsync_conntrack_eligible() - may this entry be told to others at all?
+ * nfsync_conntrack_worthy() - may such an entry be told to others at all?
+ * @nd: device
+ * @ct: entry, perhaps not confirmed yet
+ *
+ * Context: any.
+ * Return: true for flows of protocols we speak between addresses that mean
+ * something elsewhere.
+ */
+bool nfsync_conntrack_worthy(const struct nfsync_dev *nd,
+			     const struct nf_conn *ct)
+{
+	const struct nf_conntrack_tuple *t = nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL);
+
+	return !nfsync_conntrack_opted_out(nd, ct) &&
+	       proto_spoken(ct) && !addr_private(&t->src.u3, t->src.l3num) &&
+	       !addr_private(&t->dst.u3, t->src.l3num);
+}
+
+/**
+ * nfsync_conntrack_eligible() - may this entry be told to others now?
  * @nd: device
  * @ct: entry
  *
  * Context: any.
- * Return: true for confirmed flows of protocols we speak between addresses
- * that mean something elsewhere.
+ * Return: true if it is worthy, confirmed and alive.
  */
 bool nfsync_conntrack_eligible(const struct nfsync_dev *nd,
 			       const struct nf_conn *ct)
 {
-	const struct nf_conntrack_tuple *t = nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL);
 	unsigned long status = READ_ONCE(ct->status);
 
 	if (!(status & IPS_CONFIRMED) ||
 	    status & (IPS_DYING | IPS_TEMPLATE | IPS_NAT_CLASH))
 		return false;
 
-	return !nfsync_conntrack_opted_out(nd, ct) &&
-	       proto_spoken(ct) && !addr_private(&t->src.u3, t->src.l3num) &&
-	       !addr_private(&t->dst.u3, t->src.l3num);
+	return nfsync_conntrack_worthy(nd, ct);
 }
 
 static bool addr_is_ours(const struct net *net, const union nf_inet_addr *a,
@@ -367,6 +382,9 @@ void nfsync_conntrack_export(struct nfsync_dev *nd, struct nfsync_state *st,
 	assign_bit(NFSYNC_ST_FROZEN, &st->flags, pic.no_windows);
 	spin_unlock_bh(&ct->lock);
 
+	/* its first packet waits for the answer */
+	if (test_bit(NFSYNC_ST_HELD, &st->flags))
+		m->state_flags |= NFSYNC_STATE_ACK;
 	m->id = st->id;
 	m->creatorid = st->creatorid;
 	m->timeout = nfsync_map_timeout(pic.proto, m->peer, pic.seen_reply,

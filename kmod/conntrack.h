@@ -27,6 +27,8 @@ static inline u32 nfsync_conntrack_mark(const struct nf_conn *ct)
 #endif
 }
 
+bool nfsync_conntrack_worthy(const struct nfsync_dev *nd,
+			     const struct nf_conn *ct);
 bool nfsync_conntrack_eligible(const struct nfsync_dev *nd,
 			       const struct nf_conn *ct);
 bool nfsync_conntrack_opted_out(const struct nfsync_dev *nd,

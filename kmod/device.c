@@ -64,6 +64,8 @@ static void link_update(struct nfsync_dev *nd)
 	nfsync_peer_link(nd, link);
 	if (link)
 		nfsync_bulk_want(nd);
+	else
+		nfsync_defer_flush(nd, PFSYNC_STAT_DEFER_LINK);
 }
 
 /* Another link in place of the old one: whatever it is, it is news */
@@ -100,6 +102,19 @@ static void syncdev_came(struct nfsync_dev *nd, struct net_device *syncdev)
 	link_renew(nd);
 }
 
+/* Packets that wait leave while the device is still there, or use it no more */
+static void any_event(struct nfsync_dev *nd, const struct net_device *dev,
+		      unsigned long event)
+{
+	switch (event) {
+	case NETDEV_GOING_DOWN:
+	case NETDEV_DOWN:
+	case NETDEV_UNREGISTER:
+		nfsync_defer_netdev(nd, dev);
+		break;
+	}
+}
+
 /* What happens to the device that is the syncdev now */
 static void syncdev_event(struct nfsync_dev *nd, struct net_device *syncdev,
 			  unsigned long event)
@@ -133,6 +148,7 @@ static int netdev_event(struct notifier_block *nb, unsigned long event,
 	if (!nd || dev == nd->dev)
 		return NOTIFY_DONE;
 
+	any_event(nd, dev, event);
 	syncdev = rtnl_dereference(nd->transport.syncdev);
 	if (dev == syncdev)
 		syncdev_event(nd, dev, event);
@@ -158,6 +174,8 @@ static void config_store(struct nfsync_config *to,
 	WRITE_ONCE(to->maxupd, from->maxupd);
 	WRITE_ONCE(to->window, from->window);
 	WRITE_ONCE(to->defer, from->defer);
+	WRITE_ONCE(to->defer_ms, from->defer_ms);
+	WRITE_ONCE(to->defer_limit, from->defer_limit);
 	WRITE_ONCE(to->local, from->local);
 	WRITE_ONCE(to->alone, from->alone);
 	WRITE_ONCE(to->nosync_mark, from->nosync_mark);
@@ -194,6 +212,8 @@ int nfsync_device_configure(struct nfsync_dev *nd,
 
 	config_store(&nd->cfg, cfg);
 	nfsync_peer_policy(nd);
+	if (!cfg->defer)
+		nfsync_defer_flush(nd, PFSYNC_STAT_DEFER_DOWN);
 	if (moved)
 		link_renew(nd);
 	return 0;
@@ -219,6 +239,7 @@ static void quiesce(struct nfsync_dev *nd)
 	synchronize_net();
 	nfsync_bulk_stop(nd);
 	nfsync_receive_stop(nd);
+	nfsync_defer_stop(nd);
 	nfsync_queue_stop(nd);
 	nfsync_state_flush(nd);
 	nfsync_tomb_flush(nd);
@@ -246,6 +267,7 @@ static int ndo_open(struct net_device *dev)
 
 	nfsync_state_start(nd);
 	nfsync_queue_start(nd);
+	nfsync_defer_start(nd);
 	WRITE_ONCE(nd->up, true);
 	nfsync_peer_start(nd);
 	err = nfsync_hooks_start(nd);
@@ -315,15 +337,20 @@ static int ndo_init(struct net_device *dev)
 	err = nfsync_queue_init(nd);
 	if (err)
 		goto err_state;
-	err = nfsync_tomb_init(nd);
+	err = nfsync_defer_init(nd);
 	if (err)
 		goto err_queue;
+	err = nfsync_tomb_init(nd);
+	if (err)
+		goto err_defer;
 	nfsync_peer_init(nd);
 	nfsync_hooks_init(nd);
 	nfsync_bulk_init(nd);
 	nfsync_receive_init(nd);
 	return 0;
 
+err_defer:
+	nfsync_defer_destroy(nd);
 err_queue:
 	nfsync_queue_destroy(nd);
 err_state:
@@ -350,6 +377,7 @@ static void device_free(struct net_device *dev)
 	struct nfsync_dev *nd = netdev_priv(dev);
 
 	nfsync_tomb_destroy(nd);
+	nfsync_defer_destroy(nd);
 	nfsync_queue_destroy(nd);
 	nfsync_state_destroy(nd);
 	nfsync_stats_destroy(nd);
@@ -469,6 +497,7 @@ static void __net_exit net_pre_exit(struct net *net)
 	if (nd) {
 		WRITE_ONCE(nd->up, false);
 		nfsync_hooks_stop(nd);
+		nfsync_defer_drop(nd);
 	}
 	rtnl_unlock();
 }

@@ -9,6 +9,7 @@
 #include <net/net_namespace.h>
 #include "../include/uapi/linux/if_pfsync.h"
 #include "bulk.h"
+#include "defer.h"
 #include "hooks.h"
 #include "peer.h"
 #include "queue.h"
@@ -24,6 +25,8 @@ struct nfsync_config {
 	__be32 syncpeer;		/* unicast, or the group */
 	u32 hostid;			/* creator id of our states, never 0 */
 	u32 flush_ms;
+	u32 defer_ms;
+	u32 defer_limit;		/* packets that wait, a slice */
 	u16 version;			/* enum pfsync_version */
 	u8 maxupd;			/* 0 = no limit */
 	u8 window;			/* enum pfsync_window */
@@ -43,6 +46,7 @@ struct nfsync_dev {
 
 	struct nfsync_state_table table;
 	struct nfsync_queue queue;
+	struct nfsync_defer defer;
 	struct nfsync_hooks hooks;
 	struct nfsync_transport transport;
 	struct nfsync_bulk bulk;

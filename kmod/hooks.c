@@ -28,6 +28,7 @@
 #include <net/netfilter/nf_conntrack_ecache.h>
 #include <net/netns/generic.h>
 #include "conntrack.h"
+#include "defer.h"
 #include "device.h"
 #include "hooks.h"
 #include "map.h"
@@ -194,7 +195,8 @@ static void stamp(struct nfsync_state *st, enum ip_conntrack_info ctinfo)
 /*
  * TCP is worth a state when it was answered, so that a SYN flood costs
  * neither memory here nor the peers anything; of the others a second packet
- * will do, and they are told after a second (refresh_at).
+ * will do, and they are told after a second (refresh_at).  Deferral is sooner
+ * than this: it tells of those that wait, and of no more (defer.c).
  */
 static bool worth_a_state(const struct nfsync_dev *nd,
 			  const struct nf_conn *ct)
@@ -223,9 +225,12 @@ static unsigned int packet_forwarded(void *priv, struct sk_buff *skb,
 	struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
 	struct nfsync_state *st;
 
-	/* the first packet of a flow comes here before it is confirmed */
-	if (!ct || !nf_ct_is_confirmed(ct))
+	if (!ct)
 		return NF_ACCEPT;
+	/* the first packet of a flow comes here before it is confirmed */
+	if (!nf_ct_is_confirmed(ct))
+		return READ_ONCE(nd->cfg.defer) ?
+		       nfsync_defer_first(nd, skb, state) : NF_ACCEPT;
 
 	st = nfsync_state_find_ct(nd, ct);
 	if (unlikely(!st)) {
@@ -236,6 +241,8 @@ static unsigned int packet_forwarded(void *priv, struct sk_buff *skb,
 		if (!st)
 			return NF_ACCEPT;
 	}
+	/* the first one is to stay the first */
+	nfsync_defer_release(nd, st, PFSYNC_STAT_DEFER_MORE);
 	stamp(st, ctinfo);
 	look(nd, st, ct);
 	return NF_ACCEPT;
@@ -381,16 +388,12 @@ static void slot_remove(struct net *net)
 		slot_pin(net, s);
 }
 
-static int ctnetlink_event(struct notifier_block *nb, unsigned long action,
-			   void *data)
+static void ctnetlink_event(unsigned long action)
 {
-	const struct module *mod = data;
 	struct nfsync_hooks *h;
 
-	if (strcmp(mod->name, "nf_conntrack_netlink"))
-		return NOTIFY_DONE;
+	lockdep_assert_held(&hooks_mutex);
 
-	mutex_lock(&hooks_mutex);
 	away = action == MODULE_STATE_COMING;
 	list_for_each_entry(h, &hooks_list, node) {
 		struct nfsync_dev *nd = container_of(h, struct nfsync_dev,
@@ -400,12 +403,44 @@ static int ctnetlink_event(struct notifier_block *nb, unsigned long action,
 		else
 			slot_install(nd->net);
 	}
+}
+
+/*
+ * A packet that waits goes on in code that may be the module's (br_netfilter).
+ * Its hooks are gone by now; who came through them is through as well.
+ */
+static void module_goes(void)
+{
+	struct nfsync_hooks *h;
+
+	lockdep_assert_held(&hooks_mutex);
+
+	list_for_each_entry(h, &hooks_list, node) {
+		struct nfsync_dev *nd = container_of(h, struct nfsync_dev,
+						     hooks);
+		if (!READ_ONCE(nd->cfg.defer))
+			continue;
+		synchronize_net();
+		nfsync_defer_flush(nd, PFSYNC_STAT_DEFER_DOWN);
+	}
+}
+
+static int module_event(struct notifier_block *nb, unsigned long action,
+			void *data)
+{
+	const struct module *mod = data;
+
+	mutex_lock(&hooks_mutex);
+	if (action == MODULE_STATE_GOING)
+		module_goes();
+	if (!strcmp(mod->name, "nf_conntrack_netlink"))
+		ctnetlink_event(action);
 	mutex_unlock(&hooks_mutex);
 	return NOTIFY_OK;
 }
 
-static struct notifier_block ctnetlink_nb = {
-	.notifier_call = ctnetlink_event,
+static struct notifier_block module_nb = {
+	.notifier_call = module_event,
 };
 
 static void slot_watch(struct nfsync_dev *nd)
@@ -641,7 +676,7 @@ int nfsync_hooks_register(void)
 	if (err)
 		return err;
 
-	err = register_module_notifier(&ctnetlink_nb);
+	err = register_module_notifier(&module_nb);
 	if (err)
 		unregister_pernet_subsys(&slot_net_ops);
 	return err;
@@ -654,6 +689,6 @@ int nfsync_hooks_register(void)
  */
 void nfsync_hooks_unregister(void)
 {
-	unregister_module_notifier(&ctnetlink_nb);
+	unregister_module_notifier(&module_nb);
 	unregister_pernet_subsys(&slot_net_ops);
 }

@@ -16,6 +16,7 @@
 #include <net/netfilter/nf_conntrack_zones.h>
 #include <net/netfilter/nf_nat.h>
 #include "conntrack.h"
+#include "defer.h"
 #include "device.h"
 #include "import.h"
 #include "map.h"
@@ -300,6 +301,7 @@ static struct nfsync_state *entry_adopt(struct nfsync_dev *nd,
 		nfsync_queue_update_full(nd, st, true);
 		return st;
 	}
+	nfsync_defer_release(nd, st, PFSYNC_STAT_DEFER_HEARD);
 	/* without a word: the peers know the entry, and not by that name soon */
 	if (nfsync_queue_delete(nd, st, false, false)) {
 		if (test_bit(NFSYNC_ST_TOLD, &st->flags))
@@ -603,6 +605,7 @@ void nfsync_import_kill(struct nfsync_dev *nd, struct nfsync_state *st)
 
 	if (!nfsync_state_get(st))
 		return;
+	nfsync_defer_release(nd, st, PFSYNC_STAT_DEFER_DEL);
 	if (nfsync_queue_delete(nd, st, false, false)) {
 		ct = st->ct;
 		nfsync_state_unhash(nd, st);

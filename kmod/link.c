@@ -36,6 +36,8 @@ static const struct nla_policy policy[IFLA_PFSYNC_MAX + 1] = {
 		.reject_message = "peers are read only",
 	},
 	[IFLA_PFSYNC_RESYNC] = { .type = NLA_FLAG },
+	[IFLA_PFSYNC_DEFERTIME] = { .type = NLA_U32 },
+	[IFLA_PFSYNC_DEFERLIMIT] = { .type = NLA_U32 },
 };
 
 static int check_version(const struct nlattr *a,
@@ -113,9 +115,33 @@ static int check_defer(const struct nlattr *a, struct netlink_ext_ack *extack)
 				       ", not %u", on);
 		return -EINVAL;
 	}
-	if (on) {
-		NL_SET_ERR_MSG_ATTR(extack, a, "defer on is not supported yet");
-		return -EOPNOTSUPP;
+	return 0;
+}
+
+static int check_defertime(const struct nlattr *a,
+			   struct netlink_ext_ack *extack)
+{
+	u32 ms = nla_get_u32(a);
+
+	if (ms < 1 || ms > PFSYNC_DEFERTIME_MAX) {
+		NFSYNC_EXTACK_ATTR_FMT(extack, a,
+				       "defertime must be 1 to 10000 ms",
+				       ", not %u", ms);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int check_deferlimit(const struct nlattr *a,
+			    struct netlink_ext_ack *extack)
+{
+	u32 n = nla_get_u32(a);
+
+	if (n < 1 || n > PFSYNC_DEFERLIMIT_MAX) {
+		NFSYNC_EXTACK_ATTR_FMT(extack, a,
+				       "deferlimit must be 1 to 65535 packets",
+				       ", not %u", n);
+		return -EINVAL;
 	}
 	return 0;
 }
@@ -178,6 +204,8 @@ static check_fn *const checks[IFLA_PFSYNC_MAX + 1] = {
 	[IFLA_PFSYNC_LOCAL] = check_local,
 	[IFLA_PFSYNC_ALONE] = check_alone,
 	[IFLA_PFSYNC_NOSYNC] = check_nosync,
+	[IFLA_PFSYNC_DEFERTIME] = check_defertime,
+	[IFLA_PFSYNC_DEFERLIMIT] = check_deferlimit,
 };
 
 /* What can be said of the values alone */
@@ -275,6 +303,10 @@ static void parse_plain(struct nfsync_config *cfg, struct nlattr *data[])
 		cfg->window = nla_get_u8(data[IFLA_PFSYNC_WINDOW]);
 	if (data[IFLA_PFSYNC_DEFER])
 		cfg->defer = nla_get_u8(data[IFLA_PFSYNC_DEFER]);
+	if (data[IFLA_PFSYNC_DEFERTIME])
+		cfg->defer_ms = nla_get_u32(data[IFLA_PFSYNC_DEFERTIME]);
+	if (data[IFLA_PFSYNC_DEFERLIMIT])
+		cfg->defer_limit = nla_get_u32(data[IFLA_PFSYNC_DEFERLIMIT]);
 	if (data[IFLA_PFSYNC_HOSTID])
 		cfg->hostid = nla_get_u32(data[IFLA_PFSYNC_HOSTID]);
 	if (data[IFLA_PFSYNC_LOCAL])
@@ -322,6 +354,8 @@ static void set_defaults(struct nfsync_config *cfg)
 	cfg->version = PFSYNC_VERSION_6;
 	cfg->maxupd = PFSYNC_MAXUPD_DEFAULT;
 	cfg->flush_ms = PFSYNC_FLUSH_DEFAULT;
+	cfg->defer_ms = PFSYNC_DEFERTIME_DEFAULT;
+	cfg->defer_limit = PFSYNC_DEFERLIMIT_DEFAULT;
 	cfg->window = PFSYNC_WINDOW_BOUNDED;
 	cfg->alone = true;
 	do {
@@ -435,6 +469,8 @@ static size_t link_size(const struct net_device *dev)
 	       nla_total_size(sizeof(u32)) +	/* FLUSH */
 	       nla_total_size(sizeof(u8)) +	/* WINDOW */
 	       nla_total_size(sizeof(u8)) +	/* DEFER */
+	       nla_total_size(sizeof(u32)) +	/* DEFERTIME */
+	       nla_total_size(sizeof(u32)) +	/* DEFERLIMIT */
 	       nla_total_size(sizeof(u32)) +	/* HOSTID */
 	       nla_total_size(sizeof(u8)) +	/* LOCAL */
 	       nla_total_size(sizeof(u8)) +	/* VERDICT */
@@ -508,6 +544,8 @@ static int link_fill(struct sk_buff *skb, const struct net_device *dev)
 	    nla_put_u32(skb, IFLA_PFSYNC_FLUSH, cfg->flush_ms) ||
 	    nla_put_u8(skb, IFLA_PFSYNC_WINDOW, cfg->window) ||
 	    nla_put_u8(skb, IFLA_PFSYNC_DEFER, cfg->defer) ||
+	    nla_put_u32(skb, IFLA_PFSYNC_DEFERTIME, cfg->defer_ms) ||
+	    nla_put_u32(skb, IFLA_PFSYNC_DEFERLIMIT, cfg->defer_limit) ||
 	    nla_put_u32(skb, IFLA_PFSYNC_HOSTID, cfg->hostid) ||
 	    nla_put_u8(skb, IFLA_PFSYNC_LOCAL, cfg->local) ||
 	    nla_put_u8(skb, IFLA_PFSYNC_VERDICT,

@@ -152,6 +152,7 @@ void nfsync_peer_link(struct nfsync_dev *nd, bool link)
 	spin_lock_bh(&p->lock);
 	for (i = 0; i < p->n; i++)
 		p->v[i].live = false;
+	WRITE_ONCE(p->listens_until, jiffies);
 	if (link) {
 		/* what was not sent meanwhile the peers are to ask for */
 		WRITE_ONCE(p->incarnation, get_random_u32() | 1);
@@ -252,6 +253,9 @@ static void hello_work(struct work_struct *work)
 	m.verdict = p->verdict;
 	m.peers = count_live(p);
 	m.joined_by = p->joined_by;
+	/* what is long over is not to come again when jiffies wrap */
+	if (!nfsync_peer_listens(nd))
+		WRITE_ONCE(p->listens_until, jiffies);
 	spin_unlock_bh(&p->lock);
 
 	for (i = 0; i < n; i++)
@@ -326,8 +330,26 @@ static struct nfsync_peer *add(struct nfsync_peers *p, u32 creatorid,
 	return peer;
 }
 
-static void hear(struct nfsync_peer *peer, __be32 saddr)
+/* Deferral may wait for its answers for so long */
+static void listens(struct nfsync_peers *p, const struct nfsync_peer *peer)
+	__must_hold(&p->lock)
 {
+	unsigned long until = jiffies + (peer->creatorid ? NFSYNC_PEER_LISTENS :
+							   NFSYNC_BSD_SILENT);
+
+	lockdep_assert_held(&p->lock);
+
+	if (time_after(until, p->listens_until))
+		WRITE_ONCE(p->listens_until, until);
+}
+
+static void hear(struct nfsync_peers *p, struct nfsync_peer *peer,
+		 __be32 saddr)
+	__must_hold(&p->lock)
+{
+	lockdep_assert_held(&p->lock);
+
+	listens(p, peer);
 	peer->saddr = saddr;
 	peer->heard = jiffies;
 	if (!peer->live) {
@@ -388,7 +410,7 @@ bool nfsync_peer_frame(struct nfsync_dev *nd, __be32 saddr,
 		nfsync_gap_start(&peer->gap, m->seq);
 	}
 	if (v == NFSYNC_GAP_NEW)
-		hear(peer, saddr);
+		hear(p, peer, saddr);
 	lost = new_losses(peer);
 	spin_unlock_bh(&p->lock);
 
@@ -418,7 +440,7 @@ void nfsync_peer_bsd(struct nfsync_dev *nd, __be32 saddr)
 	peer = find_addr(p, saddr);
 	if (!peer)
 		peer = add(p, 0, saddr);
-	hear(peer, saddr);
+	hear(p, peer, saddr);
 	/* one that went on alone asks who turns up */
 	ask = !peer->creatorid && !peer->greeted &&
 	      p->verdict == PFSYNC_VERDICT_ALONE;
@@ -500,6 +522,8 @@ void nfsync_peer_hello(struct nfsync_dev *nd, const struct nfsync_msg_frame *fr,
 	gone = m->verdict == PFSYNC_VERDICT_DOWN;
 	if (gone) {
 		peer->live = false;
+		if (!count_live(p))
+			WRITE_ONCE(p->listens_until, jiffies);
 		bereaved(nd);
 		/* it may go on with its flows and has said that it won't tell */
 		p->doubt_at = jiffies;
@@ -609,6 +633,21 @@ bool nfsync_peer_serves(struct nfsync_dev *nd)
 			 nfsync_verdict_serves(p->v[i].hello.verdict);
 	spin_unlock_bh(&p->lock);
 	return serves;
+}
+
+/**
+ * nfsync_peer_listens() - is there a peer that would answer at once?
+ * @nd: device
+ *
+ * Known by a frame of it in the last hello interval and a half; of a BSD,
+ * which says no hello, in the last minute.
+ *
+ * Context: any.
+ * Return: true if so.
+ */
+bool nfsync_peer_listens(const struct nfsync_dev *nd)
+{
+	return time_before(jiffies, READ_ONCE(nd->peers.listens_until));
 }
 
 /**

@@ -22,6 +22,8 @@ struct nfsync_dev;
 /* One that was silent for that long is gone; a BSD says no hello */
 #define NFSYNC_PEER_SILENT	(5 * NFSYNC_HELLO_INTERVAL)
 #define NFSYNC_BSD_SILENT	(60 * HZ)
+/* One that was silent for longer than its hello takes is not waited for */
+#define NFSYNC_PEER_LISTENS	(NFSYNC_HELLO_INTERVAL + NFSYNC_HELLO_INTERVAL / 2)
 
 /*
  * Alone for that long, what the peers told of their flows is too old.  When
@@ -58,6 +60,7 @@ struct nfsync_peers {
 	u32 joined_by;			/* whose transfer was whole last */
 	u32 incarnation;		/* ours */
 	atomic_t seq;			/* of our last frame */
+	unsigned long listens_until;	/* jiffies, see nfsync_peer_listens() */
 	time64_t up_since;		/* s, monotonic */
 	struct delayed_work hello;
 	struct delayed_work notify;
@@ -80,6 +83,7 @@ bool nfsync_peer_start_of(struct nfsync_dev *nd,
 			  const struct nfsync_msg_frame *fr, u64 *lost);
 bool nfsync_peer_losses(struct nfsync_dev *nd, u32 creatorid, u64 *lost,
 			u32 *missing);
+bool nfsync_peer_listens(const struct nfsync_dev *nd);
 void nfsync_peer_reconciled(struct nfsync_dev *nd, u32 creatorid);
 bool nfsync_peer_serves(struct nfsync_dev *nd);
 bool nfsync_peer_get(struct nfsync_dev *nd, unsigned int i,

@@ -8,6 +8,7 @@
 #include <linux/skbuff.h>
 #include <net/ip.h>
 #include <net/protocol.h>
+#include "defer.h"
 #include "device.h"
 #include "import.h"
 #include "receive.h"
@@ -62,6 +63,9 @@ static void state_message(const struct frame *fr,
 	} else {
 		st = is_buried(nd, m) ? NULL : nfsync_import_state(nd, m);
 	}
+	/* whoever speaks of it knows it (B-21) */
+	if (st)
+		nfsync_defer_release(nd, st, PFSYNC_STAT_DEFER_HEARD);
 	/* one that was known already is acknowledged as well (B-33) */
 	if (st && m->state_flags & NFSYNC_STATE_ACK)
 		nfsync_queue_ack(nd, m->id, m->creatorid);
@@ -121,6 +125,7 @@ static void in_upd_c(const struct frame *fr,
 			continue;
 		}
 		nfsync_import_update(nd, st, m.peer, NULL, m.expire);
+		nfsync_defer_release(nd, st, PFSYNC_STAT_DEFER_HEARD);
 		nfsync_state_put(st);
 	}
 }
@@ -170,6 +175,8 @@ static void delete_id(const struct frame *fr, u64 id, u32 creatorid)
 	struct nfsync_dev *nd = fr->nd;
 	struct nfsync_state *st = nfsync_state_find_id(nd, id, creatorid);
 
+	if (st)
+		nfsync_defer_release(nd, st, PFSYNC_STAT_DEFER_DEL);
 	if (st && knows_better(fr, st)) {
 		nfsync_stats_inc(nd, PFSYNC_STAT_DEL_REFUSED);
 		nfsync_queue_update_full(nd, st, true);
@@ -208,17 +215,22 @@ static void in_del(const struct frame *fr, const struct nfsync_wire_section *s)
 	}
 }
 
-/* Deferral waits for these; nothing is held yet, so it is only checked */
+/* One that comes after the ceiling finds nothing that waits */
 static void in_ins_ack(const struct frame *fr,
 		       const struct nfsync_wire_section *s)
 {
+	struct nfsync_dev *nd = fr->nd;
+	struct nfsync_state *st;
 	struct nfsync_msg_id m;
 	unsigned int i;
 
 	for (i = 0; i < s->count; i++) {
 		nfsync_wire_get_id(s->body + i * s->stride, &m);
-		if (!nfsync_state_find_id(fr->nd, m.id, m.creatorid))
-			nfsync_stats_inc(fr->nd, PFSYNC_STAT_BADSTATE);
+		st = nfsync_state_find_id(nd, m.id, m.creatorid);
+		if (st)
+			nfsync_defer_release(nd, st, PFSYNC_STAT_DEFER_ACK);
+		else
+			nfsync_stats_inc(nd, PFSYNC_STAT_BADSTATE);
 	}
 }
 

@@ -47,6 +47,7 @@ enum {
 	NFSYNC_ST_ASSUMED,	/* seen_at is no packet's, nfsync_state_assume() */
 	NFSYNC_ST_DOUBTED,	/* be-liberal until its windows are known again */
 	NFSYNC_ST_SETTLING,	/* they are; not for long yet */
+	NFSYNC_ST_HELD,		/* its first packet waits (defer.c) */
 };
 
 struct nfsync_state {

@@ -50,6 +50,8 @@ static const char usage[] =
 	"                  [ flush MILLISECONDS ]\n"
 	"                  [ window { bounded | liberal | strict } ]\n"
 	"                  [ defer { on | off } ]\n"
+	"                  [ defertime MILLISECONDS ]\n"
+	"                  [ deferlimit NUMBER ]\n"
 	"                  [ hostid NUMBER ]\n"
 	"                  [ local { on | off } ]\n"
 	"                  [ alone { on | off } ]\n"
@@ -139,6 +141,18 @@ static void parse_defer(struct nlmsghdr *n, const char *arg)
 		 get_on_off("on or off, \"defer\"", arg));
 }
 
+static void parse_defertime(struct nlmsghdr *n, const char *arg)
+{
+	addattr32(n, REQ_MAX, IFLA_PFSYNC_DEFERTIME,
+		  get_number("defertime", arg, UINT32_MAX));
+}
+
+static void parse_deferlimit(struct nlmsghdr *n, const char *arg)
+{
+	addattr32(n, REQ_MAX, IFLA_PFSYNC_DEFERLIMIT,
+		  get_number("deferlimit", arg, UINT32_MAX));
+}
+
 static void parse_hostid(struct nlmsghdr *n, const char *arg)
 {
 	addattr32(n, REQ_MAX, IFLA_PFSYNC_HOSTID,
@@ -205,6 +219,8 @@ static const struct option {
 	{ "flush", parse_flush, 2 },
 	{ "window", parse_window, 2 },
 	{ "defer", parse_defer, 2 },
+	{ "defertime", parse_defertime, 2 },
+	{ "deferlimit", parse_deferlimit, 2 },
 	{ "hostid", parse_hostid, 2 },
 	{ "local", parse_local, 2 },
 	{ "alone", parse_alone, 2 },
@@ -468,6 +484,8 @@ static void pfsync_print_opt(struct link_util *lu, FILE *f,
 	print_name(tb[IFLA_PFSYNC_WINDOW], "window", "window %s ",
 		   window_name, N_ELEM(window_name));
 	print_on_off(tb[IFLA_PFSYNC_DEFER], "defer", "defer %s ");
+	print_uint(tb[IFLA_PFSYNC_DEFERTIME], "defertime", "defertime %u ");
+	print_uint(tb[IFLA_PFSYNC_DEFERLIMIT], "deferlimit", "deferlimit %u ");
 	print_uint(tb[IFLA_PFSYNC_HOSTID], "hostid", "hostid 0x%08x ");
 	print_on_off(tb[IFLA_PFSYNC_LOCAL], "local", "local %s ");
 	print_on_off(tb[IFLA_PFSYNC_ALONE], "alone", "alone %s ");

@@ -13,6 +13,10 @@
 #define PFSYNC_MAXUPD_DEFAULT	128	/* 0: no limit */
 #define PFSYNC_FLUSH_DEFAULT	10	/* ms */
 #define PFSYNC_FLUSH_MAX	1000	/* ms, pf's own flush interval */
+#define PFSYNC_DEFERTIME_DEFAULT	20	/* ms */
+#define PFSYNC_DEFERTIME_MAX		10000	/* ms */
+#define PFSYNC_DEFERLIMIT_DEFAULT	128	/* packets, as pf */
+#define PFSYNC_DEFERLIMIT_MAX		65535
 #define PFSYNC_MTU_MIN		308	/* one full state of any BSD must fit */
 
 /* IFLA_INFO_DATA of kind "pfsync" */
@@ -32,6 +36,8 @@ enum {
 	IFLA_PFSYNC_NOSYNC,	/* struct pfsync_nosync; mask 0: nothing */
 	IFLA_PFSYNC_PEERS,	/* nest of IFLA_PFSYNC_PEER, read only */
 	IFLA_PFSYNC_RESYNC,	/* flag, write only: ask the peers for all */
+	IFLA_PFSYNC_DEFERTIME,	/* u32, ms, the longest that a packet is held */
+	IFLA_PFSYNC_DEFERLIMIT,	/* u32, packets held at a time, a processor */
 	__IFLA_PFSYNC_MAX
 };
 
@@ -181,6 +187,22 @@ enum pfsync_verdict {
 	_(NOSYNC, "nosync")		/* states withdrawn for their mark */ \
 	_(EXPIRE_ASKED, "expire_asked")	/* entries about to end, asked for */ \
 	_(DOUBTED, "doubted")		/* windows too old to be believed */ \
+	/* deferral: packets held; why they went on; and why not held */ \
+	_(DEFERRED, "deferred")		/* first packets that were held */ \
+	_(DEFER_ACK, "defer_ack")	/* released by INS_ACK */ \
+	_(DEFER_HEARD, "defer_heard")	/* by INS, UPD or UPD_C of a peer */ \
+	_(DEFER_DEL, "defer_del")	/* by DEL, DEL_C or CLR */ \
+	_(DEFER_MORE, "defer_more")	/* by a further packet of the flow */ \
+	_(DEFER_TIMEOUT, "defer_timeout")	/* by the ceiling */ \
+	_(DEFER_LIMIT, "defer_limit")	/* by one that came when it was full */ \
+	_(DEFER_DOWN, "defer_down")	/* switched off, or a module unloaded */ \
+	_(DEFER_LINK, "defer_link")	/* the sync link went */ \
+	_(DEFER_NETDEV, "defer_netdev")	/* a device of the packet goes down */ \
+	_(DEFER_NETNS, "defer_netns")	/* dropped with the namespace */ \
+	_(DEFER_NOPEER, "defer_nopeer")	/* not held, nobody would answer */ \
+	_(DEFER_FLOOD, "defer_flood")	/* not held, too many new flows */ \
+	_(DEFER_NOMEM, "defer_nomem")	/* not held, no memory */ \
+	_(DEFER_NOROUTE, "defer_noroute")	/* dropped, its route just went */ \
 	/* reasons added later go here: the order above is ABI */
 
 enum pfsync_stat {
