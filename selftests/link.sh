@@ -78,7 +78,12 @@ every_attribute()
 	takes nosync 1/0x3 0x1/0x3
 	takes nosync 0/0xffffffff 0x0/0xffffffff
 	takes nosync none
+	takes defer on
 	takes defer off
+	takes defertime 1
+	takes defertime 10000
+	takes deferlimit 1
+	takes deferlimit 65535
 	takes version 6
 	takes hostid 0xffffffff
 	takes hostid 1 0x00000001
@@ -88,7 +93,8 @@ every_attribute()
 	takes syncdev none
 	takes syncdev lan
 	takes syncdev sync
-	check "defaults again" set_link maxupd 128 flush 10 hostid 0x11111111
+	check "defaults again" set_link maxupd 128 flush 10 hostid 0x11111111 \
+		defertime 20 deferlimit 128
 }
 
 test_without_options_and_without_plugin()
@@ -112,7 +118,7 @@ test_defaults()
 	check "hostid" test "$id" != 0x00000000
 	expect_same "attributes" "$(shown "$fw1")" "syncpeer 224.0.0.240$(
 		) version 6 maxupd 128 flush 10 window bounded defer off$(
-		) hostid $id local off alone on"
+		) defertime 20 deferlimit 128 hostid $id local off alone on"
 	expect_same "verdict" "$(attribute "$fw1" verdict)" down
 	expect_same "mtu" "$(in_ns "$fw1" cat "/sys/class/net/$DEV/mtu")" 1500
 	check "del" nfsync_down "$fw1"
@@ -127,15 +133,18 @@ test_all_at_once()
 	local DEV=other7
 
 	check "add" add_link syncdev sync syncpeer "$FW2_SYNC" version 6 \
-		maxupd 7 flush 20 window strict defer off hostid 0xabcdef01 \
+		maxupd 7 flush 20 window strict defer on defertime 30 deferlimit 9 \
+		hostid 0xabcdef01 \
 		local on alone off nosync 16/0xf0
 	expect_same "attributes" "$(shown "$fw1")" "syncdev sync$(
 		) syncpeer $FW2_SYNC version 6 maxupd 7 flush 20$(
-		) window strict defer off hostid 0xabcdef01 local on$(
+		) window strict defer on defertime 30 deferlimit 9$(
+		) hostid 0xabcdef01 local on$(
 		) alone off nosync 0x10/0xf0"
 	expect_same "JSON" "$(json "$fw1")" "syncdev sync$(
 		) syncpeer $FW2_SYNC version 6 maxupd 7 flush 20$(
-		) window strict defer false hostid 2882400001 local true$(
+		) window strict defer true defertime 30 deferlimit 9$(
+		) hostid 2882400001 local true$(
 		) alone false nosync {\"mark\":16,\"mask\":240}$(
 		) verdict down peers []"
 	check "del" nfsync_down "$fw1"
@@ -179,8 +188,8 @@ test_identical_configuration()
 	before=$(stat_get "$fw1" tx_upd_req)
 	attributes=$(shown "$fw1")
 	set_link syncdev sync syncpeer 224.0.0.240 version 6 maxupd 128 \
-		flush 10 window bounded defer off hostid 0x11111111 local off \
-		alone on nosync none || fail "set"
+		flush 10 window bounded defer off defertime 20 deferlimit 128 \
+		hostid 0x11111111 local off alone on nosync none || fail "set"
 	set_link syncpeer none || fail "syncpeer none"
 	set_link syncdev sync || fail "syncdev sync"
 	expect_same "attributes" "$(shown "$fw1")" "$attributes"
@@ -272,7 +281,14 @@ test_refusals()
 	refuses 'flush must be' flush=0xffffffff
 	refuses "$(valued 'window must be bounded, liberal or strict' ', not 3')" window=3
 	refuses "$(valued 'defer must be 0 or 1' ', not 2')" defer=2
-	refuses 'defer on is not supported yet' defer=1
+	refuses "$(valued 'defertime must be 1 to 10000 ms' ', not 0')" \
+		defertime=0
+	refuses "$(valued 'defertime must be 1 to 10000 ms' ', not 10001')" \
+		defertime=10001
+	refuses "$(valued 'deferlimit must be 1 to 65535 packets' ', not 0')" \
+		deferlimit=0
+	refuses "$(valued 'deferlimit must be 1 to 65535 packets' ', not 65536')" \
+		deferlimit=65536
 	refuses "$(valued 'local must be 0 or 1' ', not 255')" local=255
 	refuses "$(valued 'alone must be 0 or 1' ', not 2')" alone=2
 	refuses "$(valued 'nosync mark has bits that its mask has not' ': 0x3/0x1')" \
@@ -284,7 +300,8 @@ test_refusals()
 	refuses 'hostid must not be 0' hostid=0
 	refuses 'verdict is read only' verdict=5
 	refuses 'peers are read only' peers=
-	for other in 1/2 2/2 2/8 3/1 3/4 4/2 5/2 6/4 7/2 8/8 9/4 11/2; do
+	for other in 1/2 2/2 2/8 3/1 3/4 4/2 5/2 6/4 7/2 8/8 9/4 11/2 15/2 \
+		16/8; do
 		refuses 'invalid attribute length' $other=1
 	done
 	refuses 'link is not used, set syncdev' link="$lo"
@@ -305,7 +322,8 @@ test_refusals_by_ip()
 	refused 'not complete' set_link flush
 	refused 'duplicate' set_link flush 1 flush 2
 	refused 'unknown option "colour"' set_link colour red
-	refused 'defer on is not supported yet' set_link defer on
+	refused 'defertime' set_link defertime soon
+	refused 'deferlimit' set_link deferlimit -1
 }
 
 test_help()
@@ -314,7 +332,7 @@ test_help()
 
 	help=$(ip link help pfsync 2>&1)
 	for option in syncdev syncpeer version maxupd flush window defer \
-		hostid local alone nosync resync; do
+		defertime deferlimit hostid local alone nosync resync; do
 		grep -q "$option" <<< "$help" || fail "help lacks $option"
 	done
 	expect_same "help among the options" \

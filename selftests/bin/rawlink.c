@@ -35,7 +35,8 @@ static const struct { const char *name; int type, size; } known[] = {
 	{ "maxupd", 4, 1 }, { "flush", 5, 4 }, { "window", 6, 1 },
 	{ "defer", 7, 1 }, { "hostid", 8, 4 }, { "local", 9, 1 },
 	{ "verdict", 10, 1 }, { "alone", 11, 1 }, { "nosync", 12, 8 },
-	{ "peers", 13, 0 }, { "resync", 14, 0 },
+	{ "peers", 13, 0 }, { "resync", 14, 0 }, { "defertime", 15, 4 },
+	{ "deferlimit", 16, 4 },
 };
 
 static struct rtattr *put(struct request *r, int type, const void *data,
