@@ -7,11 +7,11 @@
  * one priority the kernel runs the one that was registered last first
  * (nf_hook_entries_grow() puts it before its equals), conntrack confirms at
  * INT_MAX, and it was there before us.  So the hook that runs right before
- * the confirmation (hooks.c) calls it itself, for the packets that are to
- * wait, and goes on with the okfn when they have waited.  All rules and NAT
- * are behind such a packet by then, what was skipped is only the confirmation
- * that it has had, and okfn is never called twice.  This is what the kernel's
- * own queue to userspace does with a packet of the last hook.
+ * the confirmation (hooks.c) runs what is left of the hooks itself, for the
+ * packets that are to wait, and goes on with the okfn when they have waited.
+ * Every hook has had such a packet once by then, in the usual order, and okfn
+ * is called once.  This is what the kernel's own queue to userspace does, only
+ * that the packet waits behind the last hook and not in front of the next.
  *
  * Life of a held packet.  One struct held owns the skb, a reference on the
  * state, and one on each device that okfn may touch; the skb holds the entry
@@ -19,18 +19,22 @@
  * leaves a dst that drops, a device that goes makes its packets leave first.
  * It is on its slice's list from hold() until one of those that release it
  * takes it off under the slice's lock; who took it off calls okfn or frees
- * it, after the lock is gone.  So it leaves exactly once.  NFSYNC_ST_HELD says
+ * it, after the lock is gone.  Where that is no time to send, in the hook of
+ * another flow's packet or where conntrack tells of an entry's end, it goes to
+ * the list of those that are ready, which a task empties at the end of the
+ * softirq batch.  So it leaves exactly once.  NFSYNC_ST_HELD says
  * that one is on the list; it is changed under the same lock, and read without
  * it where a packet or a message more must not cost a lock.
  *
- * Released by: INS_ACK, any other message about the state, a further packet
- * of the flow (which then follows it), the ceiling, the limit, the interface
- * going down or deferral being switched off, the sync link going, a device of
- * the packet going, a module that is unloaded (okfn may be its).  A namespace
- * that ends drops it: its conntrack waits for the entry.
+ * Released by: INS_ACK, any other message about the state, the end of its
+ * entry, a further packet of the flow (which then follows it), the ceiling,
+ * the limit, the interface going down or deferral being switched off, the
+ * sync link going, a device of the packet going, a module that is unloaded
+ * (okfn may be its).  A namespace that ends drops it: its conntrack waits for
+ * the entry.
  *
  * Locks.  The lock of a slice of ours is a leaf: under it nothing is freed,
- * sent or looked up, only the timer is set.  It is taken with bottom halves
+ * sent or looked up, only timer and task are set.  It is taken with bottom halves
  * off and together with no other lock, the queue's slice lock included; both
  * are indexed by the state's slice.
  *
@@ -46,11 +50,11 @@
 #include <linux/skbuff.h>
 #include <linux/slab.h>
 #include <net/netfilter/nf_conntrack.h>
-#include <net/netfilter/nf_conntrack_core.h>
 #include <net/route.h>
 #include "conntrack.h"
 #include "defer.h"
 #include "device.h"
+#include "hooks.h"
 
 struct held {
 	struct list_head node;
@@ -61,6 +65,7 @@ struct held {
 	struct net_device *dev;		/* of the skb, may be none of state's */
 	struct net_device *physout;	/* of a bridged packet */
 	u32 at;				/* jiffies */
+	enum pfsync_stat why;		/* it leaves */
 };
 
 static struct nfsync_defer_slice *slice_of(const struct nfsync_dev *nd,
@@ -162,41 +167,72 @@ static void slice_link(struct nfsync_defer_slice *sl, struct held *h)
 	set_bit(NFSYNC_ST_HELD, &h->st->flags);
 }
 
-/* From here on it is the caller's alone; @to: where it gathers them */
+/* From here on it waits no more; @to: ready, or the caller's alone */
 static void slice_take(struct nfsync_defer_slice *sl, struct held *h,
-		       struct list_head *to)
+		       struct list_head *to, enum pfsync_stat why)
 	__must_hold(&sl->lock)
 {
 	lockdep_assert_held(&sl->lock);
 
 	sl->n--;
+	h->why = why;
 	list_move_tail(&h->node, to);
 	hlist_del(&h->by_state);
 	clear_bit(NFSYNC_ST_HELD, &h->st->flags);
 }
 
-static void slice_take_all(struct nfsync_defer_slice *sl, struct list_head *to)
+static void slice_take_all(struct nfsync_defer_slice *sl, struct list_head *to,
+			   enum pfsync_stat why)
 	__must_hold(&sl->lock)
 {
 	struct held *h, *next;
 
 	lockdep_assert_held(&sl->lock);
 
+	list_splice_tail_init(&sl->ready, to);
 	list_for_each_entry_safe(h, next, &sl->fifo, node)
-		slice_take(sl, h, to);
+		slice_take(sl, h, to, why);
+}
+
+static void slice_take_its(struct nfsync_defer_slice *sl,
+			   const struct nfsync_state *st, struct list_head *to,
+			   enum pfsync_stat why)
+	__must_hold(&sl->lock)
+{
+	struct held *h;
+
+	lockdep_assert_held(&sl->lock);
+
+	hlist_for_each_entry(h, bucket(sl, st), by_state) {
+		if (h->st == st) {
+			slice_take(sl, h, to, why);
+			break;
+		}
+	}
 }
 
 /* In the order in which they came; under no lock */
-static void send_list(struct nfsync_dev *nd, struct list_head *list,
-		      enum pfsync_stat why)
+static void send_list(struct nfsync_dev *nd, struct list_head *list)
 {
 	struct held *h, *next;
 
 	list_for_each_entry_safe(h, next, list, node) {
 		list_del(&h->node);
-		nfsync_stats_inc(nd, why);
+		nfsync_stats_inc(nd, h->why);
 		held_send(h);
 	}
+}
+
+/* Those that were let go where it was no time to send */
+static void slice_task(struct tasklet_struct *t)
+{
+	struct nfsync_defer_slice *sl = from_tasklet(sl, t, task);
+	LIST_HEAD(ready);
+
+	spin_lock_bh(&sl->lock);
+	list_splice_init(&sl->ready, &ready);
+	spin_unlock_bh(&sl->lock);
+	send_list(sl->nd, &ready);
 }
 
 static void slice_timeout(struct timer_list *t)
@@ -212,10 +248,10 @@ static void slice_timeout(struct timer_list *t)
 			mod_timer(t, jiffies + max - (now - h->at));
 			break;
 		}
-		slice_take(sl, h, &over);
+		slice_take(sl, h, &over, PFSYNC_STAT_DEFER_TIMEOUT);
 	}
 	spin_unlock_bh(&sl->lock);
-	send_list(sl->nd, &over, PFSYNC_STAT_DEFER_TIMEOUT);
+	send_list(sl->nd, &over);
 }
 
 /* Unlocked: one more or less that waits does no harm */
@@ -225,7 +261,8 @@ static bool slice_flooded(const struct nfsync_defer_slice *sl)
 	       (u32)jiffies - READ_ONCE(sl->pushed_at) < ceiling(sl->nd);
 }
 
-static void slice_push(struct nfsync_defer_slice *sl, struct list_head *out)
+/* The oldest makes room; not sent from the hook of another packet */
+static void slice_push(struct nfsync_defer_slice *sl)
 	__must_hold(&sl->lock)
 {
 	u32 now = jiffies;
@@ -237,7 +274,9 @@ static void slice_push(struct nfsync_defer_slice *sl, struct list_head *out)
 		WRITE_ONCE(sl->pushed, 0);
 	}
 	WRITE_ONCE(sl->pushed, sl->pushed + 1);
-	slice_take(sl, list_first_entry(&sl->fifo, struct held, node), out);
+	slice_take(sl, list_first_entry(&sl->fifo, struct held, node),
+		   &sl->ready, PFSYNC_STAT_DEFER_LIMIT);
+	tasklet_schedule(&sl->task);
 }
 
 /* --- a first packet --- */
@@ -321,7 +360,6 @@ static void hold(struct nfsync_dev *nd, struct nfsync_state *st,
 		 struct held *h)
 {
 	struct nfsync_defer_slice *sl = slice_of(nd, st);
-	LIST_HEAD(pushed);
 	bool stopped;
 
 	h->st = st;
@@ -330,7 +368,7 @@ static void hold(struct nfsync_dev *nd, struct nfsync_state *st,
 	stopped = sl->stopped;
 	if (!stopped) {
 		if (sl->n && sl->n >= READ_ONCE(nd->cfg.defer_limit))
-			slice_push(sl, &pushed);
+			slice_push(sl);
 		slice_link(sl, h);
 	}
 	spin_unlock_bh(&sl->lock);
@@ -342,7 +380,6 @@ static void hold(struct nfsync_dev *nd, struct nfsync_state *st,
 	nfsync_stats_inc(nd, PFSYNC_STAT_DEFERRED);
 	/* @h may be gone by now; its reference on @st with it, but not RCU's */
 	nfsync_queue_update(nd, st, true);
-	send_list(nd, &pushed, PFSYNC_STAT_DEFER_LIMIT);
 }
 
 /**
@@ -353,19 +390,24 @@ static void hold(struct nfsync_dev *nd, struct nfsync_state *st,
  *
  * Context: softirq or process, RCU read side.
  * Return: NF_ACCEPT when it does not wait and nothing was done with it,
- * NF_STOLEN when it waits, NF_DROP when its route just went, or what conntrack
- * said.
+ * NF_STOLEN when it waits or a hook that came after did not let it pass,
+ * NF_DROP when its route just went.
  */
 unsigned int nfsync_defer_first(struct nfsync_dev *nd, struct sk_buff *skb,
 				const struct nf_hook_state *state)
 {
+	const struct nf_hook_entries *rest;
 	enum ip_conntrack_info ctinfo;
 	struct nfsync_state *st;
-	unsigned int verdict;
+	unsigned int from;
 	struct held *h;
 
 	if (!may_wait(nd, skb, state) ||
 	    !is_worth_it(nd, nf_ct_get(skb, &ctinfo)))
+		return NF_ACCEPT;
+
+	rest = nfsync_hooks_rest(nd, state, &from);
+	if (!rest)
 		return NF_ACCEPT;
 
 	/* the route goes right now, and the skb has none any more */
@@ -378,10 +420,10 @@ unsigned int nfsync_defer_first(struct nfsync_dev *nd, struct sk_buff *skb,
 		nfsync_stats_inc(nd, PFSYNC_STAT_DEFER_NOMEM);
 		return NF_ACCEPT;
 	}
-	verdict = nfsync_compat_confirm(skb, state);
-	if (verdict != NF_ACCEPT) {
+	/* 1: it passed them; anything else, and it is somebody else's now */
+	if (nf_hook_slow(skb, &h->state, rest, from) != 1) {
 		held_free(h);
-		return verdict;
+		return NF_STOLEN;
 	}
 
 	/* confirmed: conntrack must not see it again, so it goes on from here */
@@ -407,18 +449,35 @@ void nfsync_defer_known(struct nfsync_dev *nd, struct nfsync_state *st,
 			enum pfsync_stat why)
 {
 	struct nfsync_defer_slice *sl = slice_of(nd, st);
-	struct held *h;
-	LIST_HEAD(one);
+	LIST_HEAD(its);
 
 	spin_lock_bh(&sl->lock);
-	hlist_for_each_entry(h, bucket(sl, st), by_state) {
-		if (h->st == st) {
-			slice_take(sl, h, &one);
-			break;
-		}
-	}
+	slice_take_its(sl, st, &its, why);
 	spin_unlock_bh(&sl->lock);
-	send_list(nd, &one, why);
+	send_list(nd, &its);
+}
+
+/**
+ * nfsync_defer_ended() - the entry of a state has ended
+ * @nd: device
+ * @st: the state
+ *
+ * Whoever waits for a peer's word on it waits in vain.  Its packet leaves a
+ * moment later: conntrack tells of an end with locks of its own held.
+ *
+ * Context: any, RCU read side.
+ */
+void nfsync_defer_ended(struct nfsync_dev *nd, struct nfsync_state *st)
+{
+	struct nfsync_defer_slice *sl = slice_of(nd, st);
+
+	if (likely(!test_bit(NFSYNC_ST_HELD, &st->flags)))
+		return;
+
+	spin_lock_bh(&sl->lock);
+	slice_take_its(sl, st, &sl->ready, PFSYNC_STAT_DEFER_DEL);
+	tasklet_schedule(&sl->task);
+	spin_unlock_bh(&sl->lock);
 }
 
 /**
@@ -437,9 +496,9 @@ void nfsync_defer_flush(struct nfsync_dev *nd, enum pfsync_stat why)
 		LIST_HEAD(all);
 
 		spin_lock_bh(&sl->lock);
-		slice_take_all(sl, &all);
+		slice_take_all(sl, &all, why);
 		spin_unlock_bh(&sl->lock);
-		send_list(nd, &all, why);
+		send_list(nd, &all);
 	}
 }
 
@@ -462,9 +521,10 @@ void nfsync_defer_netdev(struct nfsync_dev *nd, const struct net_device *dev)
 		spin_lock_bh(&sl->lock);
 		list_for_each_entry_safe(h, next, &sl->fifo, node)
 			if (held_uses(h, dev))
-				slice_take(sl, h, &its);
+				slice_take(sl, h, &its,
+					   PFSYNC_STAT_DEFER_NETDEV);
 		spin_unlock_bh(&sl->lock);
-		send_list(nd, &its, PFSYNC_STAT_DEFER_NETDEV);
+		send_list(nd, &its);
 	}
 }
 
@@ -490,11 +550,13 @@ int nfsync_defer_init(struct nfsync_dev *nd)
 		sl = &nd->defer.slice[i];
 		spin_lock_init(&sl->lock);
 		INIT_LIST_HEAD(&sl->fifo);
+		INIT_LIST_HEAD(&sl->ready);
 		for (b = 0; b < ARRAY_SIZE(sl->by_state); b++)
 			INIT_HLIST_HEAD(&sl->by_state[b]);
 		sl->nd = nd;
 		sl->stopped = true;
 		timer_setup(&sl->timer, slice_timeout, 0);
+		tasklet_setup(&sl->task, slice_task);
 	}
 	return 0;
 }
@@ -548,8 +610,10 @@ void nfsync_defer_stop(struct nfsync_dev *nd)
 
 	set_stopped(nd, true);
 	nfsync_defer_flush(nd, PFSYNC_STAT_DEFER_DOWN);
-	for (i = 0; i < nd->queue.n_slices; i++)
+	for (i = 0; i < nd->queue.n_slices; i++) {
 		timer_delete_sync(&nd->defer.slice[i].timer);
+		tasklet_kill(&nd->defer.slice[i].task);
+	}
 }
 
 /**
@@ -573,7 +637,7 @@ void nfsync_defer_drop(struct nfsync_dev *nd)
 		LIST_HEAD(all);
 
 		spin_lock_bh(&sl->lock);
-		slice_take_all(sl, &all);
+		slice_take_all(sl, &all, PFSYNC_STAT_DEFER_NETNS);
 		spin_unlock_bh(&sl->lock);
 		list_for_each_entry_safe(h, next, &all, node) {
 			nfsync_stats_inc(nd, PFSYNC_STAT_DEFER_NETNS);

@@ -6,6 +6,7 @@
 #define _NFSYNC_DEFER_H
 
 #include <linux/bitops.h>
+#include <linux/interrupt.h>
 #include <linux/list.h>
 #include <linux/spinlock.h>
 #include <linux/timer.h>
@@ -21,6 +22,7 @@ struct sk_buff;
 struct nfsync_defer_slice {
 	spinlock_t lock;		/* guards up to and including stopped */
 	struct list_head fifo;		/* struct held, the oldest first */
+	struct list_head ready;		/* of those that wait for the task */
 	struct hlist_head by_state[1 << NFSYNC_DEFER_BITS];
 	unsigned int n;
 	unsigned int pushed;		/* by the limit, since pushed_at */
@@ -29,6 +31,7 @@ struct nfsync_defer_slice {
 
 	struct nfsync_dev *nd;
 	struct timer_list timer;	/* for the oldest */
+	struct tasklet_struct task;	/* for ready */
 } ____cacheline_aligned_in_smp;
 
 struct nfsync_defer {
@@ -45,6 +48,7 @@ unsigned int nfsync_defer_first(struct nfsync_dev *nd, struct sk_buff *skb,
 				const struct nf_hook_state *state);
 void nfsync_defer_known(struct nfsync_dev *nd, struct nfsync_state *st,
 			enum pfsync_stat why);
+void nfsync_defer_ended(struct nfsync_dev *nd, struct nfsync_state *st);
 void nfsync_defer_flush(struct nfsync_dev *nd, enum pfsync_stat why);
 void nfsync_defer_netdev(struct nfsync_dev *nd, const struct net_device *dev);
 

@@ -153,6 +153,7 @@ static void withdraw(struct nfsync_dev *nd, struct nfsync_state *st)
 				 test_bit(NFSYNC_ST_LOCAL, &st->flags), false))
 		return;
 	nfsync_stats_inc(nd, PFSYNC_STAT_NOSYNC);
+	nfsync_defer_ended(nd, st);
 	nfsync_state_unhash(nd, st);
 }
 
@@ -273,6 +274,7 @@ static void entry_ended(struct nfsync_dev *nd, const struct nf_conn *ct,
 	announce = test_bit(NFSYNC_ST_LOCAL, &st->flags);
 	if (!nfsync_queue_delete(nd, st, announce, by_hand))
 		return;
+	nfsync_defer_ended(nd, st);
 	if (!announce)
 		nfsync_stats_inc(nd, PFSYNC_STAT_EXPIRE_QUIET);
 	else if (st->creatorid != READ_ONCE(nd->cfg.hostid))
@@ -586,6 +588,38 @@ static void lower_events(struct nfsync_dev *nd)
 
 	if (nd->hooks.raised_events && READ_ONCE(*events) == 1)
 		WRITE_ONCE(*events, 2);
+}
+
+/**
+ * nfsync_hooks_rest() - the hooks that a packet in one of ours has before it
+ * @nd: device
+ * @state: of that hook
+ * @from: the first of them
+ *
+ * Ours is looked for, as others come and go; it may be gone itself.
+ *
+ * Context: RCU read side.
+ * Return: what nf_hook_slow() takes, or NULL.
+ */
+const struct nf_hook_entries *
+nfsync_hooks_rest(const struct nfsync_dev *nd,
+		  const struct nf_hook_state *state, unsigned int *from)
+{
+	const struct netns_nf *nf = &nd->net->nf;
+	const struct nf_hook_entries *e;
+	unsigned int i;
+
+	if (state->pf == NFPROTO_IPV4)
+		e = rcu_dereference(nf->hooks_ipv4[state->hook]);
+	else
+		e = rcu_dereference(nf->hooks_ipv6[state->hook]);
+	for (i = 0; e && i < e->num_hook_entries; i++) {
+		if (e->hooks[i].priv == nd) {
+			*from = i + 1;
+			return e;
+		}
+	}
+	return NULL;
 }
 
 /**

@@ -27,5 +27,8 @@ void nfsync_hooks_unregister(void);
 void nfsync_hooks_init(struct nfsync_dev *nd);
 int nfsync_hooks_start(struct nfsync_dev *nd);
 void nfsync_hooks_stop(struct nfsync_dev *nd);
+const struct nf_hook_entries *
+nfsync_hooks_rest(const struct nfsync_dev *nd,
+		  const struct nf_hook_state *state, unsigned int *from);
 
 #endif /* _NFSYNC_HOOKS_H */

@@ -380,6 +380,22 @@ test_by_the_limit()
 	check "limit" set_link deferlimit 128
 }
 
+# Nobody will acknowledge what is not there any more
+test_when_its_entry_ends()
+{
+	check "long ceiling" set_link defertime $LONG
+	deaf
+	held_ping
+	check "deleted" in_ns "$fw1" conntrack -D -p icmp
+	came_once "$PING" "$PINGED" 1
+	only defer_del 1
+	held_ping "$SV6"
+	check "all deleted" in_ns "$fw1" conntrack -F
+	came_once "$PING" "$PINGED" 1
+	only defer_del 1
+	hearing
+}
+
 test_when_the_interface_goes_down()
 {
 	check "long ceiling" set_link defertime $LONG
@@ -654,7 +670,8 @@ verdict "$fw2" in-sync
 run_tests test_told_before_it_leaves test_many_flows test_latency \
 	test_fragments test_translated_once test_by_messages \
 	test_by_a_further_packet test_by_the_ceiling test_late_peer \
-	test_by_the_limit test_when_the_interface_goes_down \
+	test_by_the_limit test_when_its_entry_ends \
+	test_when_the_interface_goes_down \
 	test_when_it_is_switched_off test_when_the_sync_link_goes \
 	test_when_its_device_goes_down test_when_its_device_is_deleted \
 	test_no_peer test_silent_peer test_vlan test_routed_into_a_bridge \
