@@ -380,19 +380,26 @@ test_by_the_limit()
 	check "limit" set_link deferlimit 128
 }
 
-# Nobody will acknowledge what is not there any more
+# Nobody will acknowledge what is not there any more. The answer finds no entry:
+# that the request has left is seen where it arrives.
 test_when_its_entry_ends()
 {
+	local sniffed
+
 	check "long ceiling" set_link defertime $LONG
 	deaf
+	sniff "$sv" wan "icmp[icmptype] = icmp-echo or ip6[40] = 128"
+	sniffed=$OUT
 	held_ping
 	check "deleted" in_ns "$fw1" conntrack -D -p icmp
-	came_once "$PING" "$PINGED" 1
+	check "arrived" wait_for "$WAIT" grep -q 'IP .*echo request' "$sniffed"
 	only defer_del 1
+	kill "$PING"
 	held_ping "$SV6"
 	check "all deleted" in_ns "$fw1" conntrack -F
-	came_once "$PING" "$PINGED" 1
+	check "arrived" wait_for "$WAIT" grep -q 'IP6 .*echo request' "$sniffed"
 	only defer_del 1
+	kill "$PING"
 	hearing
 }
 
