@@ -22,7 +22,7 @@ SMOKE="link basic"
 RACES="basic update delete takeover unload"
 # What makes and ends much, and in what way it can end
 LEAKS="basic delete unload"
-PARTS="lint unit matrix install fuzz dkms guest-6.12 guest-6.1 guest-7.2 vng"
+PARTS="lint unit matrix install fuzz dkms guest-6.12 guest-6.1 guest-7.2 vng long"
 
 # make without its own chatter, so that what remains is KTAP.
 quiet_make()
@@ -43,10 +43,16 @@ in_guest()
 	"$LAB_DIR/$runner" "$@"
 }
 
+# tests short|long: of which kind they are
+tests()
+{
+	quiet_make -C selftests "list-$1"
+}
+
 # What each part is.
 run_part()
 {
-	# shellcheck disable=SC2086
+	# shellcheck disable=SC2086,SC2046
 	case $1 in
 	lint) "$LAB_DIR/lint.sh" ;;
 	unit) quiet_make check-unit ;;
@@ -54,7 +60,8 @@ run_part()
 	fuzz) quiet_make check-fuzz SECONDS="$FUZZ_SECONDS" ;;
 	dkms) "$LAB_DIR/dkms.sh" ;;
 	install) "$LAB_DIR/install.sh" ;;
-	guest-6.12) in_guest guest.sh 6.12 ;;
+	guest-6.12) in_guest guest.sh 6.12 $(tests short) ;;
+	long) JOBS=2 in_guest guest.sh 6.12 $(tests long) ;;
 	guest-*) in_guest guest.sh "${1#guest-}" $SMOKE ;;
 	debug) in_guest guest.sh debug ;;
 	leaks) KMEMLEAK=on in_guest guest.sh debug $LEAKS ;;
@@ -87,7 +94,7 @@ main()
 	local part status began passed=0 failed=0 skipped=0 failures=""
 
 	mkdir -p "$LOGS"
-	# shellcheck disable=SC2086
+	# shellcheck disable=SC2086,SC2046
 	[ $# -gt 0 ] || set -- $PARTS
 	for part; do
 		began=$SECONDS

@@ -957,7 +957,7 @@ static void unknown_status_bits_ignored(void)
 	u8 bytes[288];
 
 	unhex(bytes, STATE4 STATE_EXT);
-	bytes[264 + 21] = 0xf9;
+	bytes[264 + 21] = 0xf1;
 	KTAP_EXPECT_EQ(get_state(NFSYNC_ACT_INS, 288, bytes, &m),
 		       NFSYNC_WIRE_OK);
 	KTAP_EXPECT_EQ(m.ext.status, NFSYNC_EXT_SEEN_REPLY);
