@@ -144,5 +144,5 @@ help:
 .PHONY: all module tools modules install install-module install-dkms \
 	install-tools uninstall uninstall-module uninstall-dkms \
 	uninstall-tools check check-unit check-fuzz lint guest check-guest \
-	check-debug check-kcsan check-vng demo shell bench-quick bench-bulk bench-failover \
-	clean help
+	check-debug check-kcsan check-vng demo shell bench-quick bench-bulk \
+	bench-failover clean help

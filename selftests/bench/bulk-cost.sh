@@ -76,7 +76,8 @@ go_conntrackd()
 	in_ns "$fw2" conntrackd -C "$TMP/conntrackd.2" -n > "$TMP/resync" 2>&1
 }
 
-# The daemon's default: what it hears stays with it until it has to commit
+# The daemon's default: what it hears stays with it until it has to commit.
+# The time is that of the commit, which a takeover waits for.
 start_commit()
 {
 	entries
@@ -87,6 +88,7 @@ go_commit()
 {
 	go_conntrackd
 	sleep $((10 + STATES / 2000))
+	began=$(now_ms)
 	in_ns "$fw2" conntrackd -C "$TMP/conntrackd.2" -c > "$TMP/commit" 2>&1
 }
 

@@ -94,7 +94,7 @@ main()
 	local part status began passed=0 failed=0 skipped=0 failures=""
 
 	mkdir -p "$LOGS"
-	# shellcheck disable=SC2086,SC2046
+	# shellcheck disable=SC2086
 	[ $# -gt 0 ] || set -- $PARTS
 	for part; do
 		began=$SECONDS
