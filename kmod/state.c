@@ -404,7 +404,7 @@ unsigned int nfsync_state_walk(struct nfsync_dev *nd,
 static bool flush_one(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
 {
 	if (nfsync_queue_delete(nd, st, false, false)) {
-		nfsync_window_forget(st);
+		nfsync_window_forget(nd, st);
 		nfsync_state_unhash(nd, st);
 	}
 	return true;

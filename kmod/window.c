@@ -112,33 +112,68 @@ static void take_back(struct nfsync_state *st, struct nf_conn *ct)
 	}
 }
 
+/* The next packet of each direction sets its window (tcp_in_window()) */
+static void make_unknown(struct nf_conn *ct)
+	__must_hold(&ct->lock)
+{
+	lockdep_assert_held(&ct->lock);
+
+	ct->proto.tcp.seen[IP_CT_DIR_ORIGINAL].td_maxwin = 0;
+	ct->proto.tcp.seen[IP_CT_DIR_REPLY].td_maxwin = 0;
+}
+
+static void set_liberal(struct nf_conn *ct, bool liberal)
+	__must_hold(&ct->lock)
+{
+	struct ip_ct_tcp_state *seen = ct->proto.tcp.seen;
+	int d;
+
+	lockdep_assert_held(&ct->lock);
+
+	for (d = 0; d < IP_CT_DIR_MAX; d++) {
+		if (liberal)
+			seen[d].flags |= IP_CT_TCP_FLAG_BE_LIBERAL;
+		else
+			seen[d].flags &= ~IP_CT_TCP_FLAG_BE_LIBERAL;
+	}
+}
+
 /**
- * nfsync_window_forget() - leave the entry what was told, without slack
+ * nfsync_window_forget() - leave the entry nothing that only a state explains
+ * @nd: device, for its window policy
  * @st: state that ends while its entry stays
  *
  * Only the state knows that there is slack.  Left in an entry it would be
  * told as the truth by the next state of that entry, come back from the peer
- * with slack on top, and so on, until no real packet is in the window.  Where
- * packets passed meanwhile it has to stay: they may be ahead of what was told.
+ * with slack on top, and so on, until no real packet is in the window.  So it
+ * goes; where packets passed meanwhile, which may be ahead of what was told,
+ * nobody knows the window, and the next packets set it.  Nor does anybody end
+ * a doubt that a state began.
  *
  * Context: process or softirq, no lock held.
  */
-void nfsync_window_forget(struct nfsync_state *st)
+void nfsync_window_forget(struct nfsync_dev *nd, struct nfsync_state *st)
 {
 	struct nf_conn *ct = st->ct;
 
-	if (nf_ct_protonum(ct) != IPPROTO_TCP || seen_since_told(st))
+	if (nf_ct_protonum(ct) != IPPROTO_TCP)
 		return;
 
 	spin_lock_bh(&ct->lock);
-	take_back(st, ct);
+	if (!seen_since_told(st))
+		take_back(st, ct);
+	else if (nfsync_window_slack(st, IP_CT_DIR_ORIGINAL) ||
+		 nfsync_window_slack(st, IP_CT_DIR_REPLY))
+		make_unknown(ct);
+	if (test_bit(NFSYNC_ST_DOUBTED, &st->flags) &&
+	    !window_is(nd, PFSYNC_WINDOW_LIBERAL))
+		set_liberal(ct, false);
 	spin_unlock_bh(&ct->lock);
 }
 
 static bool doubt_one(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
 {
 	struct nf_conn *ct;
-	int d;
 
 	if (test_bit(NFSYNC_ST_LOCAL, &st->flags) || !nfsync_state_get(st))
 		return false;
@@ -147,10 +182,8 @@ static bool doubt_one(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
 	if (nf_ct_protonum(ct) == IPPROTO_TCP && !seen_since_told(st)) {
 		spin_lock_bh(&ct->lock);
 		take_back(st, ct);
-		for (d = 0; d < IP_CT_DIR_MAX; d++) {
-			ct->proto.tcp.seen[d].td_maxwin = 0;
-			ct->proto.tcp.seen[d].flags |= IP_CT_TCP_FLAG_BE_LIBERAL;
-		}
+		make_unknown(ct);
+		set_liberal(ct, true);
 		set_bit(NFSYNC_ST_DOUBTED, &st->flags);
 		spin_unlock_bh(&ct->lock);
 		nfsync_stats_inc(nd, PFSYNC_STAT_DOUBTED);
@@ -172,8 +205,7 @@ static bool doubt_one(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
 void nfsync_window_trust(struct nfsync_dev *nd, struct nfsync_state *st)
 {
 	struct nf_conn *ct = st->ct;
-	struct ip_ct_tcp_state *seen = ct->proto.tcp.seen;
-	int d;
+	const struct ip_ct_tcp_state *seen = ct->proto.tcp.seen;
 
 	spin_lock_bh(&ct->lock);
 	if (!seen[IP_CT_DIR_ORIGINAL].td_maxwin ||
@@ -183,10 +215,8 @@ void nfsync_window_trust(struct nfsync_dev *nd, struct nfsync_state *st)
 		goto out;
 	clear_bit(NFSYNC_ST_SETTLING, &st->flags);
 	clear_bit(NFSYNC_ST_DOUBTED, &st->flags);
-	if (window_is(nd, PFSYNC_WINDOW_LIBERAL))
-		goto out;
-	for (d = 0; d < IP_CT_DIR_MAX; d++)
-		seen[d].flags &= ~IP_CT_TCP_FLAG_BE_LIBERAL;
+	if (!window_is(nd, PFSYNC_WINDOW_LIBERAL))
+		set_liberal(ct, false);
 out:
 	spin_unlock_bh(&ct->lock);
 }

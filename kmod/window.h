@@ -37,7 +37,7 @@ u32 nfsync_window_maxwin(const struct nfsync_state *st,
 			 const struct nf_conn *ct, int side);
 void nfsync_window_end_slack(struct nfsync_state *st, struct nf_conn *ct,
 			     int dir);
-void nfsync_window_forget(struct nfsync_state *st);
+void nfsync_window_forget(struct nfsync_dev *nd, struct nfsync_state *st);
 void nfsync_window_doubt(struct nfsync_dev *nd);
 void nfsync_window_trust(struct nfsync_dev *nd, struct nfsync_state *st);
 void nfsync_window_take(struct nfsync_dev *nd, struct nfsync_state *st,
