@@ -60,11 +60,17 @@ void nfsync_window_end_slack(struct nfsync_state *st, struct nf_conn *ct,
 	clear_bit(NFSYNC_ST_SLACK + dir, &st->flags);
 }
 
+static bool dir_seen_since_told(const struct nfsync_state *st, int dir)
+{
+	return (s32)(READ_ONCE(st->seen_at[dir]) -
+		     READ_ONCE(st->peer_at)) >= 0;
+}
+
 /* Packets that went through slack have left no trace in the entry */
 static bool seen_since_told(const struct nfsync_state *st)
 {
-	return (s32)(st->seen_at[IP_CT_DIR_ORIGINAL] - st->peer_at) >= 0 ||
-	       (s32)(st->seen_at[IP_CT_DIR_REPLY] - st->peer_at) >= 0;
+	return dir_seen_since_told(st, IP_CT_DIR_ORIGINAL) ||
+	       dir_seen_since_told(st, IP_CT_DIR_REPLY);
 }
 
 /**
@@ -82,9 +88,7 @@ bool nfsync_window_behind(const struct nfsync_state *st)
 	int d;
 
 	for (d = 0; d < IP_CT_DIR_MAX; d++)
-		if (nfsync_window_slack(st, d) &&
-		    (s32)(READ_ONCE(st->seen_at[d]) -
-			  READ_ONCE(st->peer_at)) >= 0)
+		if (nfsync_window_slack(st, d) && dir_seen_since_told(st, d))
 			return true;
 	return false;
 }

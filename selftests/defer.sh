@@ -122,6 +122,16 @@ ms()
 	sed -n 's/.*time=\([0-9]*\).*/\1/p' "$TMP/pinged"
 }
 
+# waits_for ADDRESS: nobody answers, so it waits for the ceiling
+waits_for()
+{
+	check "ceiling" set_link defertime $SHORT
+	deaf
+	held_ping "$1"
+	came_once "$PING" "$PINGED" 1
+	only defer_timeout 1
+}
+
 # deaf: fw2 hears nothing, so it answers nothing; it still says hello
 deaf()
 {
@@ -541,11 +551,7 @@ test_vlan()
 	only defer_ack 1
 	pinged fd00:100::2
 	only defer_ack 1
-	check "ceiling" set_link defertime $SHORT
-	deaf
-	held_ping 10.0.100.2
-	came_once "$PING" "$PINGED" 1
-	only defer_timeout 1
+	waits_for 10.0.100.2
 	hearing
 	check "long ceiling" set_link defertime $LONG
 	ip -n "$fw1" link del wan.100
@@ -576,11 +582,7 @@ test_routed_into_a_bridge()
 	check "bridge" bridge_up
 	pinged 10.0.101.2
 	only defer_ack 1
-	check "ceiling" set_link defertime $SHORT
-	deaf
-	held_ping 10.0.101.2
-	came_once "$PING" "$PINGED" 1
-	only defer_timeout 1
+	waits_for 10.0.101.2
 	hearing
 	check "long ceiling" set_link defertime $LONG
 }
@@ -603,11 +605,7 @@ test_bridged()
 	check "neighbours" ping_cl 10.0.101.2
 	pinged 10.0.101.2
 	only defer_ack 1
-	check "ceiling" set_link defertime $SHORT
-	deaf
-	held_ping 10.0.101.2
-	came_once "$PING" "$PINGED" 1
-	only defer_timeout 1
+	waits_for 10.0.101.2
 	check "long ceiling" set_link defertime $LONG
 	held_ping 10.0.101.2
 	check "the module goes" rmmod br_netfilter

@@ -109,7 +109,7 @@ watch_flow()
 
 go_stall()
 {
-	nfsync_up "$fw2"
+	go_nfsync
 }
 
 # stalled WHEN

@@ -4,10 +4,11 @@
  *
  *	ctmany N [PORT [MARK]]
  *
- * Or give them MARK, those that are there already: answered UDP flows with 900 seconds left: entry I is from the address I of
- * 10.1.0.1 to 10.1.249.250 in turn and, from one round of them to the next,
- * from PORT (1000) on, to port 9 of 10.0.2.2. conntrack -R makes one with each
- * system call, which takes minutes for 100,000 in an emulated guest.
+ * Answered UDP flows with 900 seconds left, from each address of 10.1.0.1 to
+ * 10.1.249.250 in turn, from PORT (1000) in the first round of these, from the
+ * next port in the next, to port 9 of 10.0.2.2. Those that are there already
+ * get MARK and the time. conntrack -R makes one with each system call, which
+ * takes minutes for 100,000 in an emulated guest.
  */
 #include <arpa/inet.h>
 #include <err.h>
