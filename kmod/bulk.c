@@ -8,8 +8,9 @@
  * sum of what was told.
  *
  * Asking: each state that comes is marked.  A transfer was whole when no
- * frame of its sender was lost between START and END, or, on a link that
- * always loses some, when what several of them marked adds up to the sum.
+ * frame of its sender was lost between START and END or came before START,
+ * and there was room for all of it; or, on a link that always loses some, when
+ * what several of them marked adds up to the sum.
  * Then the two tables are reconciled: what the sender created and has no more
  * is removed here (a DEL was lost), of the rest it hears what it lacks.
  *
@@ -304,30 +305,35 @@ static bool tally_one(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
 }
 
 /*
- * Returns whether all of it is here, or -EAGAIN when some may still come.
+ * Returns whether all of it is here, -EAGAIN when some may still come, or
+ * -ENOSPC when there was no room for all of it.
  * @gen: which marks count, from this transfer alone or from several
  */
 static int judge(struct nfsync_dev *nd, struct nfsync_bulk *b, u16 *gen)
 {
-	bool unnumbered = b->total.flags & NFSYNC_TOTAL_UNNUMBERED;
+	bool doubtful = b->overtaken ||
+			b->total.flags & NFSYNC_TOTAL_UNNUMBERED;
+	bool refused = atomic_read(&b->refused) != b->refused_before;
 	struct tally t = { .gen = b->base };
 	u32 missing;
 	u64 lost;
 
 	*gen = b->gen;
 	if (!b->numbered)
-		return true;
+		return refused ? -ENOSPC : true;
 	if (!nfsync_peer_losses(nd, b->asker.from, &lost, &missing))
 		return false;
 	if (missing && b->judged < 2)
 		return -EAGAIN;
-	if (!missing && lost == b->lost_before && !unnumbered)
+	if (!missing && lost == b->lost_before && !doubtful && !refused)
 		return true;
 
 	*gen = b->base;
 	WRITE_ONCE(b->gen, b->gen + 1);
 	nfsync_state_walk(nd, tally_one, &t, NULL);
-	return t.count == b->total.count && t.sum == b->total.sum;
+	if (t.count == b->total.count && t.sum == b->total.sum)
+		return true;
+	return refused ? -ENOSPC : false;
 }
 
 /*
@@ -365,9 +371,12 @@ static void judge_end(struct nfsync_dev *nd)
 	struct nfsync_bulk *b = &nd->bulk;
 	struct nfsync_msg_total m = b->total;
 	struct whole w = { .total = &m };
-	int whole = judge(nd, b, &w.gen);
 	bool knows = !b->numbered || nfsync_verdict_serves(m.verdict);
+	int whole;
 
+	/* what another CPU received in front of the END is applied by now */
+	synchronize_net();
+	whole = judge(nd, b, &w.gen);
 	if (whole == -EAGAIN) {
 		b->judged++;
 		mod_delayed_work(system_unbound_wq, &b->ask, JUDGE_DELAY);
@@ -376,13 +385,14 @@ static void judge_end(struct nfsync_dev *nd)
 	/* one that joins itself is no authority, unless there is no other */
 	if (!knows && nfsync_peer_serves(nd))
 		whole = false;
-	if (whole && b->numbered && knows) {
+	if (whole > 0 && b->numbered && knows) {
 		nfsync_state_walk(nd, reconcile_one, &w, drain);
 		nfsync_peer_reconciled(nd, m.creatorid);
 	}
 	if (!whole)
 		nfsync_stats_inc(nd, PFSYNC_STAT_BULK_TORN);
-	ask_step(nd, whole ? NFSYNC_ASKER_WHOLE : NFSYNC_ASKER_TORN, 0);
+	ask_step(nd, whole == -ENOSPC ? NFSYNC_ASKER_REFUSED :
+		 whole ? NFSYNC_ASKER_WHOLE : NFSYNC_ASKER_TORN, 0);
 }
 
 static void ask_work(struct work_struct *work)
@@ -444,6 +454,25 @@ void nfsync_bulk_gap(struct nfsync_dev *nd, u32 creatorid)
 }
 
 /**
+ * nfsync_bulk_refused() - there was no room for a state that a peer told of
+ * @nd: device
+ * @creatorid: its creator
+ *
+ * The same as if its message had been lost, for who believes the verdict.
+ *
+ * Context: softirq.
+ */
+void nfsync_bulk_refused(struct nfsync_dev *nd, u32 creatorid)
+{
+	struct nfsync_bulk *b = &nd->bulk;
+
+	atomic_inc(&b->refused);
+	/* of what is told by a transfer its judge knows */
+	if (READ_ONCE(b->asker.state) != NFSYNC_ASKER_RECEIVING)
+		nfsync_bulk_gap(nd, creatorid);
+}
+
+/**
  * nfsync_bulk_gone() - a peer is not heard any more
  * @nd: device
  * @creatorid: the peer's
@@ -473,6 +502,31 @@ void nfsync_bulk_calm(struct nfsync_dev *nd)
 	spin_unlock_bh(&b->lock);
 }
 
+/*
+ * What is lost and refused counts from here.  Marks are made since before, so
+ * that a frame which others think came behind START, and which has none, is
+ * one of those that overtook it.
+ */
+static void count_from_start(struct nfsync_dev *nd,
+			     const struct nfsync_msg_frame *fr, u32 creatorid)
+{
+	struct nfsync_bulk *b = &nd->bulk;
+	u32 refused = atomic_read(&b->refused);
+	bool numbered, overtaken = false;
+	u64 lost = 0;
+
+	numbered = nfsync_peer_start_of(nd, fr, &lost, &overtaken);
+	spin_lock_bh(&b->lock);
+	if (b->asker.state == NFSYNC_ASKER_RECEIVING &&
+	    b->asker.from == creatorid) {
+		b->numbered = numbered;
+		b->overtaken = overtaken;
+		b->lost_before = lost;
+		b->refused_before = refused;
+	}
+	spin_unlock_bh(&b->lock);
+}
+
 /**
  * nfsync_bulk_status() - a peer bounds a transfer
  * @nd: device
@@ -485,20 +539,9 @@ void nfsync_bulk_status(struct nfsync_dev *nd,
 			const struct nfsync_msg_frame *fr,
 			const struct nfsync_msg_bus *m)
 {
-	struct nfsync_bulk *b = &nd->bulk;
-	bool numbered;
-	u64 lost = 0;
-
 	if (m->status == NFSYNC_BUS_START) {
-		numbered = nfsync_peer_start_of(nd, fr, &lost);
-		spin_lock_bh(&b->lock);
-		if (b->asker.state == NFSYNC_ASKER_ASKED ||
-		    b->asker.from == m->creatorid) {
-			b->numbered = numbered;
-			b->lost_before = lost;
-		}
-		spin_unlock_bh(&b->lock);
 		ask_step(nd, NFSYNC_ASKER_START, m->creatorid);
+		count_from_start(nd, fr, m->creatorid);
 	} else if (m->status == NFSYNC_BUS_END) {
 		ask_step(nd, NFSYNC_ASKER_END, m->creatorid);
 		/* nothing, from who may not know what others do */

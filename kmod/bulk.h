@@ -19,13 +19,17 @@ struct nfsync_bulk {
 	struct nfsync_asker asker;
 	struct nfsync_msg_total total;	/* of the END that is judged */
 	bool numbered;			/* START came in a numbered frame */
+	bool overtaken;			/* not in the order they left in */
 	u64 lost_before;		/* frames of its sender, at START */
+	u32 refused_before;		/* of refused, at START */
 	u8 judged;			/* how often this END was looked at */
 	unsigned long calm_since;	/* jiffies of the last loss */
 
 	struct nfsync_teller teller;
 	unsigned long told_at;		/* jiffies of the last END */
 	u32 pace_us;			/* rest between two chunks */
+
+	atomic_t refused;		/* states that there was no room for */
 
 	struct delayed_work ask;
 	struct delayed_work tell;
@@ -45,6 +49,7 @@ void nfsync_bulk_stop(struct nfsync_dev *nd);
 void nfsync_bulk_want(struct nfsync_dev *nd);
 void nfsync_bulk_rest(struct nfsync_dev *nd);
 void nfsync_bulk_gap(struct nfsync_dev *nd, u32 creatorid);
+void nfsync_bulk_refused(struct nfsync_dev *nd, u32 creatorid);
 void nfsync_bulk_gone(struct nfsync_dev *nd, u32 creatorid);
 void nfsync_bulk_calm(struct nfsync_dev *nd);
 void nfsync_bulk_asked(struct nfsync_dev *nd);

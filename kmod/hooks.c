@@ -261,6 +261,29 @@ static unsigned int packet_delivered(void *priv, struct sk_buff *skb,
 
 /* --- events --- */
 
+/* A flow that is not at its end */
+static bool goes_on(const struct nf_conn *ct)
+{
+	return nf_ct_protonum(ct) != IPPROTO_TCP ||
+	       READ_ONCE(ct->proto.tcp.state) == TCP_CONNTRACK_ESTABLISHED;
+}
+
+/*
+ * A learned entry that did not expire and that nobody deleted went to make
+ * room, or with a device: the peers still have it.  One at its end makes way
+ * for the next with its ports.
+ */
+static void ended_quietly(struct nfsync_dev *nd, const struct nfsync_state *st,
+			  bool by_hand)
+{
+	if (by_hand || nf_ct_is_expired(st->ct) || !goes_on(st->ct)) {
+		nfsync_stats_inc(nd, PFSYNC_STAT_EXPIRE_QUIET);
+		return;
+	}
+	nfsync_stats_inc(nd, PFSYNC_STAT_EVICTED);
+	nfsync_bulk_refused(nd, st->creatorid);
+}
+
 static void entry_ended(struct nfsync_dev *nd, const struct nf_conn *ct,
 			bool by_hand)
 {
@@ -276,7 +299,7 @@ static void entry_ended(struct nfsync_dev *nd, const struct nf_conn *ct,
 		return;
 	nfsync_defer_ended(nd, st);
 	if (!announce)
-		nfsync_stats_inc(nd, PFSYNC_STAT_EXPIRE_QUIET);
+		ended_quietly(nd, st, by_hand);
 	else if (st->creatorid != READ_ONCE(nd->cfg.hostid))
 		/* its creator may not hear of it, and tell us of it again */
 		nfsync_tomb_put(nd, st->id, st->creatorid, NFSYNC_TOMB_ENDED);
@@ -488,9 +511,7 @@ static struct pernet_operations slot_net_ops = {
 /* What would be missed: a flow that is up, not one that is at its end */
 static bool is_up(const struct nf_conn *ct)
 {
-	return test_bit(IPS_ASSURED_BIT, &ct->status) &&
-	       (nf_ct_protonum(ct) != IPPROTO_TCP ||
-		READ_ONCE(ct->proto.tcp.state) == TCP_CONNTRACK_ESTABLISHED);
+	return test_bit(IPS_ASSURED_BIT, &ct->status) && goes_on(ct);
 }
 
 /*

@@ -170,11 +170,20 @@ static struct nf_conn *entry_make(struct net *net,
 	return ct;
 }
 
-static void count_refusal(struct nfsync_dev *nd, int err)
+/* Where there is no room this node lacks what others have, and says so */
+static void count_refusal(struct nfsync_dev *nd, int err, u32 creatorid)
 {
 	nfsync_stats_inc(nd, err == -ENOSPC ? PFSYNC_STAT_IMP_CHAIN :
 			     err == -ENOMEM ? PFSYNC_STAT_IMP_FULL :
 					      PFSYNC_STAT_IMP_CONFLICT);
+	if (err == -ENOSPC || err == -ENOMEM)
+		nfsync_bulk_refused(nd, creatorid);
+}
+
+static void count_no_state(struct nfsync_dev *nd, u32 creatorid)
+{
+	nfsync_stats_inc(nd, PFSYNC_STAT_IMP_NOMEM);
+	nfsync_bulk_refused(nd, creatorid);
 }
 
 /* What an entry came with is what the peers know of it */
@@ -198,7 +207,6 @@ static void learn_picture(struct nfsync_dev *nd, struct nfsync_state *st,
 	st->level[NFSYNC_DST] = m->peer[NFSYNC_DST].level;
 	nfsync_state_refresh(st, pic->expire);
 	st->peer_at = jiffies;
-	st->heard_gen = READ_ONCE(nd->bulk.gen);
 	spin_unlock_bh(&ct->lock);
 }
 
@@ -267,8 +275,10 @@ static struct nfsync_state *name_entry(struct nfsync_dev *nd,
 	if (!st) {
 		/* a packet may have been faster; the next news tries again */
 		st = nfsync_state_find_ct(nd, ct);
-		nfsync_stats_inc(nd, st ? PFSYNC_STAT_IMP_ALIAS :
-					  PFSYNC_STAT_IMP_NOMEM);
+		if (st)
+			nfsync_stats_inc(nd, PFSYNC_STAT_IMP_ALIAS);
+		else
+			count_no_state(nd, m->creatorid);
 		return st;
 	}
 	if (old) {
@@ -323,7 +333,7 @@ static struct nfsync_state *entry_insert(struct nfsync_dev *nd,
 
 	err = nf_conntrack_hash_check_insert(ct);
 	if (err) {
-		count_refusal(nd, err);
+		count_refusal(nd, err, m->creatorid);
 		nf_conntrack_free(ct);
 		return NULL;
 	}
@@ -337,7 +347,7 @@ static struct nfsync_state *entry_insert(struct nfsync_dev *nd,
 	}
 	if (!st) {
 		/* an entry nobody can delete by its id is worse than none */
-		nfsync_stats_inc(nd, PFSYNC_STAT_IMP_NOMEM);
+		count_no_state(nd, m->creatorid);
 		nf_ct_delete(ct, 0, 0);
 		nf_ct_put(ct);
 		return NULL;
@@ -400,7 +410,7 @@ struct nfsync_state *nfsync_import_state(struct nfsync_dev *nd,
 
 	ct = entry_make(nd->net, &zone, &orig, &repl, &pic);
 	if (IS_ERR(ct)) {
-		count_refusal(nd, PTR_ERR(ct));
+		count_refusal(nd, PTR_ERR(ct), m->creatorid);
 		return NULL;
 	}
 	return entry_insert(nd, ct, m, &pic);

@@ -19,6 +19,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/timekeeping.h>
 #include "device.h"
+#include "merge.h"
 #include "peer.h"
 #include "send.h"
 #include "window.h"
@@ -546,12 +547,14 @@ out:
  * @nd: device
  * @fr: of the frame with its START
  * @lost: frames of that peer that were lost before
+ * @overtaken: one that left behind it was here first
  *
  * Context: softirq.
  * Return: false when it does not number its frames.
  */
 bool nfsync_peer_start_of(struct nfsync_dev *nd,
-			  const struct nfsync_msg_frame *fr, u64 *lost)
+			  const struct nfsync_msg_frame *fr, u64 *lost,
+			  bool *overtaken)
 {
 	struct nfsync_peers *p = &nd->peers;
 	struct nfsync_peer *peer;
@@ -561,6 +564,7 @@ bool nfsync_peer_start_of(struct nfsync_dev *nd,
 	if (peer) {
 		nfsync_gap_settle(&peer->gap, fr->seq - 1);
 		*lost = peer->gap.lost;
+		*overtaken = nfsync_seq_after(peer->gap.top, fr->seq);
 	}
 	spin_unlock_bh(&p->lock);
 	return peer;

@@ -80,7 +80,8 @@ void nfsync_peer_bsd(struct nfsync_dev *nd, __be32 saddr);
 void nfsync_peer_hello(struct nfsync_dev *nd, const struct nfsync_msg_frame *fr,
 		       const struct nfsync_msg_hello *m);
 bool nfsync_peer_start_of(struct nfsync_dev *nd,
-			  const struct nfsync_msg_frame *fr, u64 *lost);
+			  const struct nfsync_msg_frame *fr, u64 *lost,
+			  bool *overtaken);
 bool nfsync_peer_losses(struct nfsync_dev *nd, u32 creatorid, u64 *lost,
 			u32 *missing);
 bool nfsync_peer_listens(const struct nfsync_dev *nd);

@@ -264,6 +264,9 @@ static struct nfsync_state *state_create(struct nfsync_dev *nd,
 	/* one-way flows are told when they last that long (hooks.c) */
 	st->refresh_at = jiffies + HZ;
 	st->import_seq = atomic_read(&nd->table.import_seq);
+	/* before anybody can find it: what has no mark is swept (bulk.c) */
+	if (flags & BIT(NFSYNC_ST_LEARNED))
+		st->heard_gen = READ_ONCE(nd->bulk.gen);
 	INIT_LIST_HEAD(&st->link);
 	refcount_set(&st->refs, 1);
 	if (state_hash(&nd->table, st)) {

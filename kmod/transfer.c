@@ -10,7 +10,7 @@
  *             |               RECEIVING ------------+
  *             |                   |                 |
  *             |               END |                 | TORN: after a while
- *             |                   v                 |
+ *             |                   v                 | REFUSED: after longer
  *             +---- WHOLE --- JUDGING --------------+
  *
  * START is taken from anybody, END from who sent the START (B-39).  What
@@ -30,6 +30,8 @@
 #define HEAL_MS		100
 #define HEAL_DOUBLINGS	6		/* up to 6.4 s between two heals */
 #define TORN_TRIES	3
+/* No room here: only time, or an administrator, makes some */
+#define REFUSED_MS	10000
 /* what was told that long ago may have ended since, its DEL lost: anew */
 #define TORN_ROUNDS	8
 
@@ -135,6 +137,13 @@ static unsigned int torn(struct nfsync_asker *a)
 	       (a->torn == TORN_TRIES ? NFSYNC_ASKER_DO_GIVE_UP : 0);
 }
 
+static unsigned int refused(struct nfsync_asker *a)
+{
+	torn(a);
+	a->wait = REFUSED_MS;
+	return NFSYNC_ASKER_DO_ARM | NFSYNC_ASKER_DO_GIVE_UP;
+}
+
 static unsigned int end(struct nfsync_asker *a, u32 from)
 {
 	if (a->state != NFSYNC_ASKER_RECEIVING || a->from != from)
@@ -197,6 +206,8 @@ unsigned int nfsync_asker_step(struct nfsync_asker *a,
 		return judging ? whole(a) : 0;
 	case NFSYNC_ASKER_TORN:
 		return judging ? torn(a) : 0;
+	case NFSYNC_ASKER_REFUSED:
+		return judging ? refused(a) : 0;
 	case NFSYNC_ASKER_GONE:
 		return gone(a, from);
 	case NFSYNC_ASKER_STOP:

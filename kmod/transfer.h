@@ -34,6 +34,7 @@ enum nfsync_asker_event {
 	NFSYNC_ASKER_LONE_END,		/* of a peer that numbers no frames */
 	NFSYNC_ASKER_WHOLE,		/* judged: all of it came */
 	NFSYNC_ASKER_TORN,		/* judged: some of it did not */
+	NFSYNC_ASKER_REFUSED,		/* judged: there was no room for some */
 	NFSYNC_ASKER_GONE,		/* a peer is not heard any more */
 	NFSYNC_ASKER_STOP,
 };

@@ -132,6 +132,8 @@ transfer_of()
 		"$(stat_get "$fw2" bulk_torn)" eq 0
 	check "same tables" wait_same_tables
 	verdict "$fw1" in-sync
+	# before the next test makes the devices anew
+	[ "$RET" -eq "$ksft_pass" ] || dump
 }
 
 test_0_states()
@@ -169,6 +171,58 @@ test_100000_states()
 	transfer_of 100000
 	afresh 0
 	sysctl -qw net.netfilter.nf_conntrack_max="$max"
+}
+
+# table_holds N: as many entries as any node may have
+table_holds()
+{
+	echo "$1" > /proc/sys/net/netfilter/nf_conntrack_max
+}
+
+# own_entries NS N: of flows that nobody is told of, to port 10
+own_entries()
+{
+	seq "$2" | sed 's/.*/-I -s 127.0.0.1 -d 127.0.0.2 -p udp --sport & --dport 10 -t 900 -u SEEN_REPLY,ASSURED/' \
+		> "$TMP/own"
+	in_ns "$1" conntrack -R "$TMP/own" > "$TMP/add" 2>&1
+}
+
+# The entries of fw1 are those of fw2 but for fw2's own
+same_but_own()
+{
+	ct_list "$fw1" > "$TMP/fw1.ct"
+	ct_list "$fw2" -p udp --dport 9 > "$TMP/fw2.ct"
+	diff "$TMP/fw1.ct" "$TMP/fw2.ct"
+}
+
+# A node with entries of its own has no room for all of the others': what it
+# lacks it does not hold, and it says so until there is room.
+test_no_room()
+{
+	local max
+
+	max=$(cat /proc/sys/net/netfilter/nf_conntrack_max)
+	afresh 1000
+	check "entries of fw2" own_entries "$fw2" 500
+	table_holds 1200
+	check "fw2 up" nfsync_up "$fw2"
+	verdict "$fw2" not-in-sync
+	expect "refused" "$(stat_get "$fw2" imp_full)" ge 300
+	expect "entries of fw2" "$(ct_count "$fw2")" eq 1200
+	check "not running" not running "$fw2"
+	table_holds "$max"
+	verdict "$fw2" in-sync
+	expect "entries of fw2" "$(ct_count "$fw2")" eq 1500
+	check "same tables" wait_for "$WAIT" same_but_own
+	# and when it has served: a new one that it can't take
+	table_holds 1500
+	check "one more" seed_entries "$fw1" 1 3000
+	verdict "$fw2" healing
+	check "still running" running "$fw2"
+	table_holds "$max"
+	verdict "$fw2" in-sync
+	check "same tables" wait_for "$WAIT" same_but_own
+	expect "entries of fw1" "$(ct_count "$fw1")" eq 1001
 }
 
 # changes: some of the entries go, others go and come again with a mark
@@ -429,7 +483,7 @@ need_plugin
 topo_up || skip_all "the topology cannot be set up here"
 switch_sync || skip_all "no switch for the sync link"
 run_tests test_0_states test_1_state test_5_states test_6_states \
-	test_1000_states test_100000_states \
+	test_1000_states test_100000_states test_no_room \
 	test_changes_during_a_transfer test_third_node_in_the_middle \
 	test_flood_of_requests test_start_lost test_end_lost test_states_lost \
 	test_request_lost test_responder_ends_in_the_middle \

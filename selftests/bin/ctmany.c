@@ -4,7 +4,7 @@
  *
  *	ctmany N [PORT [MARK]]
  *
- * Answered UDP flows with 900 seconds left, from each address of 10.1.0.1 to
+ * Answered, assured UDP flows with 900 seconds left, from each address of 10.1.0.1 to
  * 10.1.249.250 in turn, from PORT (1000) in the first round of these, from the
  * next port in the next, to port 9 of 10.0.2.2. Those that are there already
  * get MARK and the time. conntrack -R makes one with each system call, which
@@ -70,7 +70,7 @@ static size_t put_entry(void *buf, long i, uint16_t port, uint32_t mark,
 	put_tuple(nlh, CTA_TUPLE_ORIG, &src, &dst);
 	put_tuple(nlh, CTA_TUPLE_REPLY, &dst, &src);
 	mnl_attr_put_u32(nlh, CTA_STATUS,
-			 htonl(IPS_CONFIRMED | IPS_SEEN_REPLY));
+			 htonl(IPS_CONFIRMED | IPS_SEEN_REPLY | IPS_ASSURED));
 	mnl_attr_put_u32(nlh, CTA_TIMEOUT, htonl(900));
 	if (mark)
 		mnl_attr_put_u32(nlh, CTA_MARK, htonl(mark));

@@ -23,6 +23,7 @@
 #define E_LONE_END	NFSYNC_ASKER_LONE_END
 #define E_WHOLE		NFSYNC_ASKER_WHOLE
 #define E_TORN		NFSYNC_ASKER_TORN
+#define E_REFUSED	NFSYNC_ASKER_REFUSED
 #define E_GONE		NFSYNC_ASKER_GONE
 #define E_STOP		NFSYNC_ASKER_STOP
 
@@ -72,6 +73,7 @@ static const struct asker_step asker_steps[] = {
 	{ IDLE(.asked = 1), E_LONE_END, A, 0, IDLE() },
 	{ IDLE(), E_WHOLE, 0, 0, IDLE() },
 	{ IDLE(), E_TORN, 0, 0, IDLE() },
+	{ IDLE(), E_REFUSED, 0, 0, IDLE() },
 	{ IDLE(), E_GONE, A, 0, IDLE() },
 	{ IDLE(.heals = 2), E_STOP, 0, 0, IDLE() },
 
@@ -107,6 +109,7 @@ static const struct asker_step asker_steps[] = {
 	  ASKED(.asked = 1, .data = 1) },
 	{ ASKED(), E_WHOLE, 0, 0, ASKED() },
 	{ ASKED(), E_TORN, 0, 0, ASKED() },
+	{ ASKED(), E_REFUSED, 0, 0, ASKED() },
 	{ ASKED(.from = A), E_GONE, A, 0, ASKED(.from = A) },
 	{ ASKED(.tries = 2, .torn = 1), E_STOP, 0, 0, IDLE() },
 
@@ -131,6 +134,7 @@ static const struct asker_step asker_steps[] = {
 	{ RECEIVING(), E_LONE_END, B, 0, RECEIVING() },
 	{ RECEIVING(), E_WHOLE, 0, 0, RECEIVING() },
 	{ RECEIVING(), E_TORN, 0, 0, RECEIVING() },
+	{ RECEIVING(), E_REFUSED, 0, 0, RECEIVING() },
 	{ RECEIVING(.again = 1), E_GONE, A, ASK | ARM,
 	  ASKED(.asked = 1, .tries = 1, .from = A, .wait = 1000) },
 	{ RECEIVING(), E_GONE, B, 0, RECEIVING() },
@@ -160,6 +164,10 @@ static const struct asker_step asker_steps[] = {
 	  ASKED(.torn = 4, .from = A, .wait = 1600) },
 	{ JUDGING(.torn = 7), E_TORN, 0, ARM,
 	  ASKED(.torn = 8, .from = A, .wait = 1600) },
+	{ JUDGING(.tries = 2, .again = 1), E_REFUSED, 0, ARM | GIVE_UP,
+	  ASKED(.torn = 1, .from = A, .wait = 10000) },
+	{ JUDGING(.torn = 5), E_REFUSED, 0, ARM | GIVE_UP,
+	  ASKED(.torn = 6, .from = A, .wait = 10000) },
 	{ JUDGING(.again = 1), E_GONE, A, ASK | ARM,
 	  ASKED(.asked = 1, .tries = 1, .from = A, .wait = 1000) },
 	{ JUDGING(), E_GONE, B, 0, JUDGING() },
@@ -187,8 +195,9 @@ static void expect_step(const struct asker_step *t, size_t nr)
 	EXPECT_FIELD(&a, &t->is, again, nr);
 	if (t->is.state != S_IDLE)
 		EXPECT_FIELD(&a, &t->is, from, nr);
-	/* after TORN the last question has left and the next one has not */
-	if (t->is.state == S_ASKED && t->event != E_TORN)
+	/* after these the last question has left and the next one has not */
+	if (t->is.state == S_ASKED && t->event != E_TORN &&
+	    t->event != E_REFUSED)
 		EXPECT_FIELD(&a, &t->is, asked, nr);
 	if (t->todo & ARM)
 		EXPECT_FIELD(&a, &t->is, wait, nr);
@@ -578,6 +587,30 @@ static void wanted_again_and_torn(void)
 	EXPECT_DOES(E_WHOLE, 0, DONE);
 }
 
+/* Without room it tries now and then, and is done when there is some */
+static void no_room(void)
+{
+	int i;
+
+	fresh();
+	EXPECT_DOES(E_WANT, 0, ASK | ARM);
+	for (i = 0; i < 20; i++) {
+		EXPECT_DOES(E_START, A, i % 8 ? MARK : BEGIN | MARK);
+		EXPECT_DOES(E_END, A, JUDGE);
+		EXPECT_DOES(E_REFUSED, 0, ARM | GIVE_UP);
+		KTAP_EXPECT_EQ(asker.wait, 10000);
+		/* one more that is refused changes nothing */
+		EXPECT_DOES(E_GAP, A, 0);
+		EXPECT_DOES(E_TICK, 0, ASK | ARM);
+		KTAP_EXPECT_EQ(asker.wait, 1000);
+	}
+	EXPECT_DOES(E_START, A, MARK);
+	EXPECT_DOES(E_END, A, JUDGE);
+	EXPECT_DOES(E_WHOLE, 0, DONE);
+	KTAP_EXPECT_EQ(asker.state, S_IDLE);
+	KTAP_EXPECT_EQ(asker.torn, 0);
+}
+
 static void heal(u32 wait)
 {
 	EXPECT_DOES(E_GAP, A, ARM);
@@ -654,7 +687,8 @@ static void random_events(void)
 		KTAP_EXPECT(!(todo & BEGIN) || todo & MARK);
 		KTAP_EXPECT(!(todo & ASK) || todo & ARM);
 		KTAP_EXPECT(!(todo & ARM) ||
-			    (asker.wait >= 100 && asker.wait <= 6400));
+			    (asker.wait >= 100 && asker.wait <= 6400) ||
+			    (asker.wait == 10000 && e == E_REFUSED));
 		KTAP_EXPECT(!(todo & MARK) || e == E_START);
 		KTAP_EXPECT(!(todo & JUDGE) || e == E_END);
 		KTAP_EXPECT(!!(todo & JUDGE) ==
@@ -781,6 +815,7 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(torn_for_hours),
 	KTAP_TEST(wanted_again),
 	KTAP_TEST(wanted_again_and_torn),
+	KTAP_TEST(no_room),
 	KTAP_TEST(lost_meanwhile),
 	KTAP_TEST(gap_of_another_each_time),
 	KTAP_TEST(gaps_back_off),

@@ -203,6 +203,7 @@ enum pfsync_verdict {
 	_(DEFER_FLOOD, "defer_flood")	/* not held, too many new flows */ \
 	_(DEFER_NOMEM, "defer_nomem")	/* not held, no memory */ \
 	_(DEFER_NOROUTE, "defer_noroute")	/* dropped, its route just went */ \
+	_(EVICTED, "evicted")		/* learned entries dropped for room */ \
 	/* reasons added later go here: the order above is ABI */
 
 enum pfsync_stat {
