@@ -65,7 +65,7 @@ static void link_update(struct nfsync_dev *nd)
 	if (link)
 		nfsync_bulk_want(nd);
 	else
-		nfsync_defer_flush(nd, PFSYNC_STAT_DEFER_LINK);
+		nfsync_held_flush(nd, PFSYNC_STAT_DEFER_LINK);
 }
 
 /* Another link in place of the old one: whatever it is, it is news */
@@ -110,7 +110,7 @@ static void any_event(struct nfsync_dev *nd, const struct net_device *dev,
 	case NETDEV_GOING_DOWN:
 	case NETDEV_DOWN:
 	case NETDEV_UNREGISTER:
-		nfsync_defer_netdev(nd, dev);
+		nfsync_held_netdev(nd, dev);
 		break;
 	}
 }
@@ -182,6 +182,16 @@ static void config_store(struct nfsync_config *to,
 	WRITE_ONCE(to->nosync_mask, from->nosync_mask);
 }
 
+/* Who is in a hook may still add one */
+static void stop_deferral(struct nfsync_dev *nd)
+{
+	if (nd->hooks.early) {
+		nfsync_hooks_early(nd, false);
+		synchronize_net();
+	}
+	nfsync_held_flush(nd, PFSYNC_STAT_DEFER_DOWN);
+}
+
 /**
  * nfsync_device_configure() - put a checked configuration to work
  * @nd: the device, up or down, registered or not yet
@@ -204,16 +214,23 @@ int nfsync_device_configure(struct nfsync_dev *nd,
 		     cfg->syncpeer != nd->cfg.syncpeer;
 	int err;
 
-	if (moved) {
-		err = nfsync_transport_move(nd, syncdev, cfg->syncpeer, extack);
+	if (cfg->defer) {
+		err = nfsync_hooks_early(nd, true);
 		if (err)
 			return err;
+	}
+	if (moved) {
+		err = nfsync_transport_move(nd, syncdev, cfg->syncpeer, extack);
+		if (err) {
+			nfsync_hooks_early(nd, nd->cfg.defer);
+			return err;
+		}
 	}
 
 	config_store(&nd->cfg, cfg);
 	nfsync_peer_policy(nd);
 	if (!cfg->defer)
-		nfsync_defer_flush(nd, PFSYNC_STAT_DEFER_DOWN);
+		stop_deferral(nd);
 	if (moved)
 		link_renew(nd);
 	return 0;
@@ -239,7 +256,7 @@ static void quiesce(struct nfsync_dev *nd)
 	synchronize_net();
 	nfsync_bulk_stop(nd);
 	nfsync_receive_stop(nd);
-	nfsync_defer_stop(nd);
+	nfsync_held_stop(nd);
 	nfsync_queue_stop(nd);
 	nfsync_state_flush(nd);
 	nfsync_tomb_flush(nd);
@@ -267,7 +284,7 @@ static int ndo_open(struct net_device *dev)
 
 	nfsync_state_start(nd);
 	nfsync_queue_start(nd);
-	nfsync_defer_start(nd);
+	nfsync_held_start(nd);
 	WRITE_ONCE(nd->up, true);
 	nfsync_peer_start(nd);
 	err = nfsync_hooks_start(nd);
@@ -337,20 +354,20 @@ static int ndo_init(struct net_device *dev)
 	err = nfsync_queue_init(nd);
 	if (err)
 		goto err_state;
-	err = nfsync_defer_init(nd);
+	err = nfsync_held_init(nd);
 	if (err)
 		goto err_queue;
 	err = nfsync_tomb_init(nd);
 	if (err)
-		goto err_defer;
+		goto err_held;
 	nfsync_peer_init(nd);
 	nfsync_hooks_init(nd);
 	nfsync_bulk_init(nd);
 	nfsync_receive_init(nd);
 	return 0;
 
-err_defer:
-	nfsync_defer_destroy(nd);
+err_held:
+	nfsync_held_destroy(nd);
 err_queue:
 	nfsync_queue_destroy(nd);
 err_state:
@@ -377,7 +394,7 @@ static void device_free(struct net_device *dev)
 	struct nfsync_dev *nd = netdev_priv(dev);
 
 	nfsync_tomb_destroy(nd);
-	nfsync_defer_destroy(nd);
+	nfsync_held_destroy(nd);
 	nfsync_queue_destroy(nd);
 	nfsync_state_destroy(nd);
 	nfsync_stats_destroy(nd);
@@ -497,7 +514,7 @@ static void __net_exit net_pre_exit(struct net *net)
 	if (nd) {
 		WRITE_ONCE(nd->up, false);
 		nfsync_hooks_stop(nd);
-		nfsync_defer_drop(nd);
+		nfsync_held_drop(nd);
 	}
 	rtnl_unlock();
 }

@@ -9,7 +9,7 @@
 #include <net/net_namespace.h>
 #include "../include/uapi/linux/if_pfsync.h"
 #include "bulk.h"
-#include "defer.h"
+#include "held.h"
 #include "hooks.h"
 #include "peer.h"
 #include "queue.h"
@@ -46,7 +46,7 @@ struct nfsync_dev {
 
 	struct nfsync_state_table table;
 	struct nfsync_queue queue;
-	struct nfsync_defer defer;
+	struct nfsync_held_slice *held;	/* as many as queue.n_slices */
 	struct nfsync_hooks hooks;
 	struct nfsync_transport transport;
 	struct nfsync_bulk bulk;

@@ -30,6 +30,8 @@
 #include "conntrack.h"
 #include "defer.h"
 #include "device.h"
+#include "early.h"
+#include "held.h"
 #include "hooks.h"
 #include "map.h"
 #include "window.h"
@@ -153,7 +155,7 @@ static void withdraw(struct nfsync_dev *nd, struct nfsync_state *st)
 				 test_bit(NFSYNC_ST_LOCAL, &st->flags), false))
 		return;
 	nfsync_stats_inc(nd, PFSYNC_STAT_NOSYNC);
-	nfsync_defer_ended(nd, st);
+	nfsync_held_ended(nd, st);
 	nfsync_state_unhash(nd, st);
 }
 
@@ -243,7 +245,7 @@ static unsigned int packet_forwarded(void *priv, struct sk_buff *skb,
 			return NF_ACCEPT;
 	}
 	/* the first one is to stay the first */
-	nfsync_defer_release(nd, st, PFSYNC_STAT_DEFER_MORE);
+	nfsync_held_answered(nd, st, PFSYNC_STAT_DEFER_MORE);
 	stamp(st, ctinfo);
 	look(nd, st, ct);
 	return NF_ACCEPT;
@@ -257,6 +259,17 @@ static unsigned int packet_delivered(void *priv, struct sk_buff *skb,
 	if (!READ_ONCE(nd->cfg.local))
 		return NF_ACCEPT;
 	return packet_forwarded(priv, skb, state);
+}
+
+/* What conntrack, right before us, knows nothing to do with */
+static unsigned int packet_tracked(void *priv, struct sk_buff *skb,
+				   const struct nf_hook_state *state)
+{
+	struct nfsync_dev *nd = priv;
+
+	if (likely(skb_get_nfct(skb)))
+		return NF_ACCEPT;
+	return nfsync_early_packet(nd, skb, state);
 }
 
 /* --- events --- */
@@ -297,7 +310,7 @@ static void entry_ended(struct nfsync_dev *nd, const struct nf_conn *ct,
 	announce = test_bit(NFSYNC_ST_LOCAL, &st->flags);
 	if (!nfsync_queue_delete(nd, st, announce, by_hand))
 		return;
-	nfsync_defer_ended(nd, st);
+	nfsync_held_ended(nd, st);
 	if (!announce)
 		ended_quietly(nd, st, by_hand);
 	else if (st->creatorid != READ_ONCE(nd->cfg.hostid))
@@ -446,7 +459,7 @@ static void module_goes(void)
 		if (!READ_ONCE(nd->cfg.defer))
 			continue;
 		synchronize_net();
-		nfsync_defer_flush(nd, PFSYNC_STAT_DEFER_DOWN);
+		nfsync_held_flush(nd, PFSYNC_STAT_DEFER_DOWN);
 	}
 }
 
@@ -590,6 +603,21 @@ static const struct nf_hook_ops hook_ops[NFSYNC_HOOKS_N] = {
 	},
 };
 
+/* Right behind conntrack, and only there with deferral */
+static const struct nf_hook_ops early_hook_ops[NFSYNC_EARLY_HOOKS_N] = {
+	{
+		.hook = packet_tracked,
+		.pf = NFPROTO_IPV4,
+		.hooknum = NF_INET_PRE_ROUTING,
+		.priority = NF_IP_PRI_CONNTRACK + 1,
+	}, {
+		.hook = packet_tracked,
+		.pf = NFPROTO_IPV6,
+		.hooknum = NF_INET_PRE_ROUTING,
+		.priority = NF_IP6_PRI_CONNTRACK + 1,
+	},
+};
+
 /* Events only when somebody listens: now somebody does.  0 is the admin's */
 static void raise_events(struct nfsync_dev *nd)
 {
@@ -611,13 +639,27 @@ static void lower_events(struct nfsync_dev *nd)
 		WRITE_ONCE(*events, 2);
 }
 
+/* The first hook behind where ours would be: conntrack's is its neighbour */
+static unsigned int behind_conntrack(const struct nf_hook_entries *e)
+{
+	struct nf_hook_ops **ops = nf_hook_entries_get_hook_ops(e);
+	unsigned int i;
+
+	for (i = 0; i < e->num_hook_entries; i++)
+		if (ops[i]->priority > NF_IP_PRI_CONNTRACK + 1)
+			break;
+	return i;
+}
+
 /**
  * nfsync_hooks_rest() - the hooks that a packet in one of ours has before it
  * @nd: device
  * @state: of that hook
  * @from: the first of them
  *
- * Ours is looked for, as others come and go; it may be gone itself.
+ * Ours is looked for, as others come and go; it may be gone itself, and then
+ * its priority tells where it was, but at the end of a chain, where others
+ * have the same.
  *
  * Context: RCU read side.
  * Return: what nf_hook_slow() takes, or NULL.
@@ -640,7 +682,43 @@ nfsync_hooks_rest(const struct nfsync_dev *nd,
 			return e;
 		}
 	}
-	return NULL;
+	if (!e || state->hook != NF_INET_PRE_ROUTING)
+		return NULL;
+	*from = behind_conntrack(e);
+	return e;
+}
+
+/**
+ * nfsync_hooks_early() - look at what conntrack calls invalid, or no longer
+ * @nd: device
+ * @on: which of both
+ *
+ * Context: process, RTNL.  Switched off, a packet may still be in the hook
+ * until a grace period is over.
+ * Return: 0 or an error of hook registration.
+ */
+int nfsync_hooks_early(struct nfsync_dev *nd, bool on)
+{
+	struct nfsync_hooks *h = &nd->hooks;
+	int err, i;
+
+	ASSERT_RTNL();
+
+	if (on == h->early || (on && !h->active))
+		return 0;
+	if (!on) {
+		nf_unregister_net_hooks(nd->net, h->early_ops,
+					NFSYNC_EARLY_HOOKS_N);
+		h->early = false;
+		return 0;
+	}
+	memcpy(h->early_ops, early_hook_ops, sizeof(early_hook_ops));
+	for (i = 0; i < NFSYNC_EARLY_HOOKS_N; i++)
+		h->early_ops[i].priv = nd;
+	err = nf_register_net_hooks(nd->net, h->early_ops,
+				    NFSYNC_EARLY_HOOKS_N);
+	h->early = !err;
+	return err;
 }
 
 /**
@@ -687,7 +765,7 @@ int nfsync_hooks_start(struct nfsync_dev *nd)
 	h->active = true;
 	h->gc_ticks = 0;
 	queue_delayed_work(system_power_efficient_wq, &h->gc, GC_INTERVAL);
-	return 0;
+	return nfsync_hooks_early(nd, nd->cfg.defer);
 }
 
 /**
@@ -714,6 +792,7 @@ void nfsync_hooks_stop(struct nfsync_dev *nd)
 	slot_remove(nd->net);
 	mutex_unlock(&hooks_mutex);
 	lower_events(nd);
+	nfsync_hooks_early(nd, false);
 	nf_unregister_net_hooks(nd->net, h->ops, NFSYNC_HOOKS_N);
 }
 

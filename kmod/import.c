@@ -16,8 +16,8 @@
 #include <net/netfilter/nf_conntrack_zones.h>
 #include <net/netfilter/nf_nat.h>
 #include "conntrack.h"
-#include "defer.h"
 #include "device.h"
+#include "held.h"
 #include "import.h"
 #include "map.h"
 #include "merge.h"
@@ -311,9 +311,10 @@ static struct nfsync_state *entry_adopt(struct nfsync_dev *nd,
 		nfsync_queue_update_full(nd, st, true);
 		return st;
 	}
-	nfsync_defer_release(nd, st, PFSYNC_STAT_DEFER_HEARD);
+	nfsync_held_answered(nd, st, PFSYNC_STAT_DEFER_HEARD);
 	/* without a word: the peers know the entry, and not by that name soon */
 	if (nfsync_queue_delete(nd, st, false, false)) {
+		nfsync_held_ended(nd, st);
 		if (test_bit(NFSYNC_ST_TOLD, &st->flags))
 			nfsync_tomb_put(nd, st->id, st->creatorid,
 					NFSYNC_TOMB_RENAMED);
@@ -416,7 +417,25 @@ struct nfsync_state *nfsync_import_state(struct nfsync_dev *nd,
 	return entry_insert(nd, ct, m, &pic);
 }
 
-static void update_tcp(struct nfsync_dev *nd, struct nfsync_state *st,
+/*
+ * The last ack may pass here before the news of the FIN that it answers.  It
+ * meant nothing to conntrack then, and does not come again.
+ */
+static bool is_last_acked(const struct nf_conn *ct,
+			  const struct nfsync_map_seen told[2])
+{
+	const struct ip_ct_tcp_state *seen = ct->proto.tcp.seen;
+	int closer = NFSYNC_SRC;
+
+	if (!(seen[NFSYNC_SRC].flags & IP_CT_TCP_FLAG_CLOSE_INIT))
+		closer = NFSYNC_DST;
+	return seen[closer].flags & IP_CT_TCP_FLAG_CLOSE_INIT &&
+	       seen[closer].flags & IP_CT_TCP_FLAG_MAXACK_SET &&
+	       !nfsync_seq_after(told[!closer].td_end, seen[closer].td_maxack);
+}
+
+/* Returns whether this node knows of a state behind the one that was told */
+static bool update_tcp(struct nfsync_dev *nd, struct nfsync_state *st,
 		       struct nf_conn *ct, const struct nfsync_msg_peer peer[2],
 		       const struct nfsync_msg_ext *ext, unsigned int take)
 	__must_hold(&ct->lock)
@@ -449,8 +468,11 @@ static void update_tcp(struct nfsync_dev *nd, struct nfsync_state *st,
 		if (take & BIT(i))
 			nfsync_window_take(nd, st, ct, i, told);
 	nfsync_window_widen(st, ct);
-	ct->proto.tcp.state = state;
 	WRITE_ONCE(st->told_state, state);
+	if (state == TCP_CONNTRACK_LAST_ACK && is_last_acked(ct, told))
+		state = TCP_CONNTRACK_TIME_WAIT;
+	ct->proto.tcp.state = state;
+	return state != st->told_state;
 }
 
 /* Sides that the peer knows less of than we do, and may have seen more of */
@@ -559,6 +581,7 @@ void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
 			  const struct nfsync_msg_ext *ext, u32 expire)
 {
 	struct nf_conn *ct = st->ct;
+	bool further = false;
 	unsigned int take;
 	u8 before, after;
 
@@ -575,8 +598,8 @@ void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
 	take = judge(st, ct, peer);
 	if (take & NFSYNC_MERGE_TAKE_BOTH) {
 		if (nf_ct_protonum(ct) == IPPROTO_TCP)
-			update_tcp(nd, st, ct, peer, ext,
-				   take & NFSYNC_MERGE_TAKE_BOTH);
+			further = update_tcp(nd, st, ct, peer, ext,
+					     take & NFSYNC_MERGE_TAKE_BOTH);
 		update_rest(nd, st, ct, peer, ext, expire, before);
 	}
 	if (ext && ext->status & NFSYNC_EXT_BEHIND &&
@@ -590,6 +613,7 @@ void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
 	WRITE_ONCE(st->heard_gen, READ_ONCE(nd->bulk.gen));
 	spin_unlock_bh(&ct->lock);
 
+	nfsync_held_news(nd, st);
 	if (take & NFSYNC_MERGE_TAKE_BOTH)
 		nfsync_stats_inc(nd, PFSYNC_STAT_IMP_UPDATED);
 	if (before != after)
@@ -598,6 +622,8 @@ void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
 		nfsync_stats_inc(nd, PFSYNC_STAT_STALE);
 		nfsync_queue_update(nd, st, false);
 	}
+	if (further)
+		nfsync_queue_update(nd, st, true);
 }
 
 /**
@@ -615,9 +641,10 @@ void nfsync_import_kill(struct nfsync_dev *nd, struct nfsync_state *st)
 
 	if (!nfsync_state_get(st))
 		return;
-	nfsync_defer_release(nd, st, PFSYNC_STAT_DEFER_DEL);
+	nfsync_held_answered(nd, st, PFSYNC_STAT_DEFER_DEL);
 	if (nfsync_queue_delete(nd, st, false, false)) {
 		ct = st->ct;
+		nfsync_held_ended(nd, st);
 		nfsync_state_unhash(nd, st);
 		nf_ct_delete(ct, 0, 0);
 		nfsync_stats_inc(nd, PFSYNC_STAT_IMP_DELETED);

@@ -8,8 +8,8 @@
 #include <linux/skbuff.h>
 #include <net/ip.h>
 #include <net/protocol.h>
-#include "defer.h"
 #include "device.h"
+#include "held.h"
 #include "import.h"
 #include "receive.h"
 #include "wire.h"
@@ -65,7 +65,7 @@ static void state_message(const struct frame *fr,
 	}
 	/* whoever speaks of it knows it (B-21) */
 	if (st)
-		nfsync_defer_release(nd, st, PFSYNC_STAT_DEFER_HEARD);
+		nfsync_held_answered(nd, st, PFSYNC_STAT_DEFER_HEARD);
 	/* one that was known already is acknowledged as well (B-33) */
 	if (st && m->state_flags & NFSYNC_STATE_ACK)
 		nfsync_queue_ack(nd, m->id, m->creatorid);
@@ -125,7 +125,7 @@ static void in_upd_c(const struct frame *fr,
 			continue;
 		}
 		nfsync_import_update(nd, st, m.peer, NULL, m.expire);
-		nfsync_defer_release(nd, st, PFSYNC_STAT_DEFER_HEARD);
+		nfsync_held_answered(nd, st, PFSYNC_STAT_DEFER_HEARD);
 		nfsync_state_put(st);
 	}
 }
@@ -176,7 +176,7 @@ static void delete_id(const struct frame *fr, u64 id, u32 creatorid)
 	struct nfsync_state *st = nfsync_state_find_id(nd, id, creatorid);
 
 	if (st)
-		nfsync_defer_release(nd, st, PFSYNC_STAT_DEFER_DEL);
+		nfsync_held_answered(nd, st, PFSYNC_STAT_DEFER_DEL);
 	if (st && knows_better(fr, st)) {
 		nfsync_stats_inc(nd, PFSYNC_STAT_DEL_REFUSED);
 		nfsync_queue_update_full(nd, st, true);
@@ -228,7 +228,7 @@ static void in_ins_ack(const struct frame *fr,
 		nfsync_wire_get_id(s->body + i * s->stride, &m);
 		st = nfsync_state_find_id(nd, m.id, m.creatorid);
 		if (st)
-			nfsync_defer_release(nd, st, PFSYNC_STAT_DEFER_ACK);
+			nfsync_held_answered(nd, st, PFSYNC_STAT_DEFER_ACK);
 		else
 			nfsync_stats_inc(nd, PFSYNC_STAT_BADSTATE);
 	}

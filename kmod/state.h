@@ -48,6 +48,7 @@ enum {
 	NFSYNC_ST_DOUBTED,	/* be-liberal until its windows are known again */
 	NFSYNC_ST_SETTLING,	/* they are; not for long yet */
 	NFSYNC_ST_HELD,		/* its first packet waits (defer.c) */
+	NFSYNC_ST_AWAITED,	/* packets wait for news of it (early.c) */
 };
 
 struct nfsync_state {

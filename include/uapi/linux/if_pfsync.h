@@ -204,6 +204,10 @@ enum pfsync_verdict {
 	_(DEFER_NOMEM, "defer_nomem")	/* not held, no memory */ \
 	_(DEFER_NOROUTE, "defer_noroute")	/* dropped, its route just went */ \
 	_(EVICTED, "evicted")		/* learned entries dropped for room */ \
+	/* packets that conntrack knew no flow's news for yet */ \
+	_(EARLY, "early")		/* held */ \
+	_(EARLY_NEWS, "early_news")	/* released by a peer's news */ \
+	_(EARLY_TIMEOUT, "early_timeout")	/* by the ceiling */ \
 	/* reasons added later go here: the order above is ABI */
 
 enum pfsync_stat {

@@ -1,0 +1,586 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Packets that wait for a peer.  Which ones, and for what, is the business of
+ * defer.c and early.c; here is how they wait and how they leave.
+ *
+ * Life of a held packet.  One struct nfsync_held owns the skb, a reference on
+ * the state, and one on each device that okfn may touch; the skb holds the
+ * entry, if it has one, and by skb_dst_force() the route.  A route that is
+ * taken away meanwhile leaves a dst that drops, a device that goes makes its
+ * packets leave first.  It is on its slice's list from nfsync_held_add() until
+ * one of those that release it takes it off under the slice's lock; who took it
+ * off sends it or frees it, after the lock is gone.  Where that is no time to
+ * send, in the hook of another flow's packet or where conntrack tells of an
+ * entry's end, it goes to the list of those that are ready, which a task
+ * empties at the end of the softirq batch.  So it leaves exactly once.
+ *
+ * NFSYNC_ST_HELD says that the first packet of the state is on the list; it is
+ * changed under the slice's lock, and read without it where a packet or a
+ * message more must not cost a lock.  NFSYNC_ST_AWAITED says that news of the
+ * state are waited for: set by who waits, before it looks whether they are
+ * there already, and cleared with the lock by whoever brings them.
+ *
+ * Released by: what they wait for, the end of their entry, the ceiling, the
+ * limit, the interface going down or deferral being switched off, the sync link
+ * going, a device of the packet going, a module that is unloaded (okfn may be
+ * its).  A namespace that ends drops them: its conntrack waits for the entries.
+ *
+ * Locks.  The lock of a slice of ours is a leaf: under it nothing is freed,
+ * sent or looked up, only timer and task are set.  It is taken with bottom halves
+ * off and together with no other lock, the queue's slice lock included; both
+ * are indexed by the state's slice.
+ *
+ * A flood of new flows.  Where the limit pushed out as many packets as it
+ * lets wait within one ceiling, waiting is pointless: until the ceiling is
+ * over newcomers of that slice pass as with "defer off", which also means
+ * that half-open TCP is not told.
+ */
+#include <linux/hash.h>
+#include <linux/netfilter_bridge.h>
+#include <linux/skbuff.h>
+#include <linux/slab.h>
+#include "device.h"
+#include "early.h"
+#include "held.h"
+
+static struct nfsync_held_slice *slice_of(const struct nfsync_dev *nd,
+					  const struct nfsync_state *st)
+{
+	return &nd->held[st->slice];
+}
+
+static u32 ceiling(const struct nfsync_dev *nd)
+{
+	return msecs_to_jiffies(READ_ONCE(nd->cfg.defer_ms));
+}
+
+/* --- one packet --- */
+
+static struct net_device *physout(const struct sk_buff *skb)
+{
+#if IS_ENABLED(CONFIG_BRIDGE_NETFILTER)
+	if (nf_bridge_info_exists(skb))
+		return nf_bridge_get_physoutdev(skb);
+#endif
+	return NULL;
+}
+
+/* Its route stays; not if it goes right now, and the skb has none any more */
+static bool keep_route(struct nfsync_dev *nd, struct sk_buff *skb)
+{
+	if (!skb_dst(skb) || skb_dst_force(skb))
+		return true;
+	nfsync_stats_inc(nd, PFSYNC_STAT_DEFER_NOROUTE);
+	return false;
+}
+
+/**
+ * nfsync_held_make() - prepare for a packet to wait
+ * @nd: device
+ * @skb: packet, in a hook
+ * @state: of that hook
+ *
+ * Context: softirq or process, RCU read side.
+ * Return: the object, without a state yet; NULL without memory, -EHOSTUNREACH
+ * as a pointer when its route just went: both are counted.
+ */
+struct nfsync_held *nfsync_held_make(struct nfsync_dev *nd,
+				     struct sk_buff *skb,
+				     const struct nf_hook_state *state)
+{
+	struct nfsync_held *h;
+
+	if (!keep_route(nd, skb))
+		return ERR_PTR(-EHOSTUNREACH);
+	h = kzalloc(sizeof(*h), GFP_ATOMIC | __GFP_NOWARN);
+	if (!h) {
+		nfsync_stats_inc(nd, PFSYNC_STAT_DEFER_NOMEM);
+		return NULL;
+	}
+	h->skb = skb;
+	h->state = *state;
+	h->at = jiffies;
+	h->dev = skb->dev;
+	h->physout = physout(skb);
+	dev_hold(h->dev);
+	dev_hold(h->physout);
+	dev_hold(h->state.in);
+	dev_hold(h->state.out);
+	return h;
+}
+
+/**
+ * nfsync_held_free() - undo nfsync_held_make(); the packet is somebody else's
+ * @h: object, on no list
+ *
+ * Context: softirq or process, no lock held.
+ */
+void nfsync_held_free(struct nfsync_held *h)
+{
+	dev_put(h->state.out);
+	dev_put(h->state.in);
+	dev_put(h->physout);
+	dev_put(h->dev);
+	if (h->st)
+		nfsync_state_put(h->st);
+	kfree(h);
+}
+
+/**
+ * nfsync_held_send() - the packet goes on behind the last hook
+ * @h: object, on no list; freed
+ *
+ * Context: softirq or process, no lock held.
+ */
+void nfsync_held_send(struct nfsync_held *h)
+{
+	const struct nf_hook_state *s = &h->state;
+
+	local_bh_disable();
+	rcu_read_lock();
+	s->okfn(s->net, s->sk, h->skb);
+	rcu_read_unlock();
+	local_bh_enable();
+	nfsync_held_free(h);
+}
+
+static void held_drop(struct nfsync_held *h)
+{
+	kfree_skb(h->skb);
+	nfsync_held_free(h);
+}
+
+static bool held_uses(const struct nfsync_held *h, const struct net_device *dev)
+{
+	return h->dev == dev || h->physout == dev || h->state.in == dev ||
+	       h->state.out == dev;
+}
+
+/**
+ * nfsync_held_over() - has it waited for long enough?
+ * @nd: device
+ * @h: object
+ *
+ * Context: any.
+ * Return: true if so.
+ */
+bool nfsync_held_over(const struct nfsync_dev *nd, const struct nfsync_held *h)
+{
+	return (u32)jiffies - h->at >= ceiling(nd);
+}
+
+/* --- those of a slice --- */
+
+static struct hlist_head *bucket(struct nfsync_held_slice *sl,
+				 const struct nfsync_state *st)
+{
+	return &sl->by_state[hash_ptr(st, NFSYNC_HELD_BITS)];
+}
+
+static void slice_arm(struct nfsync_held_slice *sl)
+	__must_hold(&sl->lock)
+{
+	const struct nfsync_held *h;
+	s32 left;
+
+	lockdep_assert_held(&sl->lock);
+
+	h = list_first_entry(&sl->fifo, struct nfsync_held, node);
+	left = h->at + ceiling(sl->nd) - (u32)jiffies;
+	mod_timer(&sl->timer, jiffies + max(left, 0));
+}
+
+/* By age: one that waits once more is older than those behind it */
+static void slice_link(struct nfsync_held_slice *sl, struct nfsync_held *h)
+	__must_hold(&sl->lock)
+{
+	struct nfsync_held *p;
+
+	lockdep_assert_held(&sl->lock);
+
+	list_for_each_entry_reverse(p, &sl->fifo, node)
+		if ((s32)(p->at - h->at) <= 0)
+			break;
+	list_add(&h->node, &p->node);
+	hlist_add_head(&h->by_state, bucket(sl, h->st));
+	if (!h->early)
+		set_bit(NFSYNC_ST_HELD, &h->st->flags);
+	sl->n++;
+	if (list_is_first(&h->node, &sl->fifo))
+		slice_arm(sl);
+}
+
+/* From here on it waits no more; @to: ready, or the caller's alone */
+static void slice_take(struct nfsync_held_slice *sl, struct nfsync_held *h,
+		       struct list_head *to, enum pfsync_stat why)
+	__must_hold(&sl->lock)
+{
+	lockdep_assert_held(&sl->lock);
+
+	sl->n--;
+	h->why = why;
+	list_move_tail(&h->node, to);
+	hlist_del(&h->by_state);
+	if (!h->early)
+		clear_bit(NFSYNC_ST_HELD, &h->st->flags);
+}
+
+static void slice_take_all(struct nfsync_held_slice *sl, struct list_head *to,
+			   enum pfsync_stat why)
+	__must_hold(&sl->lock)
+{
+	struct nfsync_held *h, *next;
+
+	lockdep_assert_held(&sl->lock);
+
+	list_splice_tail_init(&sl->ready, to);
+	list_for_each_entry_safe(h, next, &sl->fifo, node)
+		slice_take(sl, h, to, why);
+}
+
+/* In the order in which they came, from a bucket that has them the other way */
+static void slice_take_its(struct nfsync_held_slice *sl,
+			   const struct nfsync_state *st, struct list_head *to,
+			   enum pfsync_stat why, bool early)
+	__must_hold(&sl->lock)
+{
+	struct nfsync_held *h;
+	struct hlist_node *next;
+	LIST_HEAD(its);
+
+	lockdep_assert_held(&sl->lock);
+
+	hlist_for_each_entry_safe(h, next, bucket(sl, st), by_state) {
+		if (h->st != st || (h->early && !early))
+			continue;
+		slice_take(sl, h, &its, why);
+		list_move(&h->node, &its);
+	}
+	list_splice_tail(&its, to);
+}
+
+static void held_go(struct nfsync_dev *nd, struct nfsync_held *h)
+{
+	if (h->early) {
+		nfsync_early_go(nd, h);
+		return;
+	}
+	nfsync_stats_inc(nd, h->why);
+	nfsync_held_send(h);
+}
+
+/* In the order in which they came; under no lock */
+static void go_list(struct nfsync_dev *nd, struct list_head *list)
+{
+	struct nfsync_held *h, *next;
+
+	list_for_each_entry_safe(h, next, list, node) {
+		list_del(&h->node);
+		held_go(nd, h);
+	}
+}
+
+/* Those that were let go where it was no time to send */
+static void slice_task(struct tasklet_struct *t)
+{
+	struct nfsync_held_slice *sl = from_tasklet(sl, t, task);
+	LIST_HEAD(ready);
+
+	spin_lock_bh(&sl->lock);
+	list_splice_init(&sl->ready, &ready);
+	spin_unlock_bh(&sl->lock);
+	go_list(sl->nd, &ready);
+}
+
+static void slice_timeout(struct timer_list *t)
+{
+	struct nfsync_held_slice *sl = timer_container_of(sl, t, timer);
+	struct nfsync_held *h, *next;
+	LIST_HEAD(over);
+
+	spin_lock_bh(&sl->lock);
+	list_for_each_entry_safe(h, next, &sl->fifo, node) {
+		if (!nfsync_held_over(sl->nd, h)) {
+			slice_arm(sl);
+			break;
+		}
+		slice_take(sl, h, &over, h->early ? PFSYNC_STAT_EARLY_TIMEOUT :
+						    PFSYNC_STAT_DEFER_TIMEOUT);
+	}
+	spin_unlock_bh(&sl->lock);
+	go_list(sl->nd, &over);
+}
+
+/* The oldest makes room; not sent from the hook of another packet */
+static void slice_push(struct nfsync_held_slice *sl)
+	__must_hold(&sl->lock)
+{
+	u32 now = jiffies;
+
+	lockdep_assert_held(&sl->lock);
+
+	if (now - sl->pushed_at >= ceiling(sl->nd)) {
+		WRITE_ONCE(sl->pushed_at, now);
+		WRITE_ONCE(sl->pushed, 0);
+	}
+	WRITE_ONCE(sl->pushed, sl->pushed + 1);
+	slice_take(sl, list_first_entry(&sl->fifo, struct nfsync_held, node),
+		   &sl->ready, PFSYNC_STAT_DEFER_LIMIT);
+	tasklet_schedule(&sl->task);
+}
+
+/**
+ * nfsync_held_flooded() - do more come than may wait?
+ * @nd: device
+ * @slice: of the flow
+ *
+ * Unlocked: one more or less that waits does no harm.
+ *
+ * Context: any.
+ * Return: true if so; counted.
+ */
+bool nfsync_held_flooded(struct nfsync_dev *nd, unsigned int slice)
+{
+	const struct nfsync_held_slice *sl = &nd->held[slice];
+
+	if (READ_ONCE(sl->pushed) < READ_ONCE(nd->cfg.defer_limit) ||
+	    (u32)jiffies - READ_ONCE(sl->pushed_at) >= ceiling(nd))
+		return false;
+	nfsync_stats_inc(nd, PFSYNC_STAT_DEFER_FLOOD);
+	return true;
+}
+
+/**
+ * nfsync_held_add() - let a packet wait
+ * @nd: device
+ * @h: object with its state; may be gone when this returns true
+ *
+ * Context: softirq or process, no lock held.
+ * Return: false if it need not: none wait any more, or the news came that an
+ * early one waits for.
+ */
+bool nfsync_held_add(struct nfsync_dev *nd, struct nfsync_held *h)
+{
+	struct nfsync_held_slice *sl = slice_of(nd, h->st);
+	bool waits;
+
+	spin_lock_bh(&sl->lock);
+	waits = !sl->stopped &&
+		(!h->early || test_bit(NFSYNC_ST_AWAITED, &h->st->flags));
+	if (waits) {
+		if (sl->n && sl->n >= READ_ONCE(nd->cfg.defer_limit))
+			slice_push(sl);
+		slice_link(sl, h);
+	}
+	spin_unlock_bh(&sl->lock);
+	return waits;
+}
+
+/* --- release --- */
+
+/**
+ * nfsync_held_go_first() - release the first packet of a state, if it waits
+ * @nd: device
+ * @st: the state
+ * @why: the counter of the reason
+ *
+ * Context: softirq or process, RCU read side, no lock held.
+ */
+void nfsync_held_go_first(struct nfsync_dev *nd, struct nfsync_state *st,
+			  enum pfsync_stat why)
+{
+	struct nfsync_held_slice *sl = slice_of(nd, st);
+	LIST_HEAD(its);
+
+	spin_lock_bh(&sl->lock);
+	slice_take_its(sl, st, &its, why, false);
+	spin_unlock_bh(&sl->lock);
+	go_list(nd, &its);
+}
+
+/**
+ * nfsync_held_go_all() - release all packets of a state at the end of the batch
+ * @nd: device
+ * @st: the state
+ * @why: the counter of the reason
+ *
+ * Context: any, RCU read side.
+ */
+void nfsync_held_go_all(struct nfsync_dev *nd, struct nfsync_state *st,
+			enum pfsync_stat why)
+{
+	struct nfsync_held_slice *sl = slice_of(nd, st);
+
+	spin_lock_bh(&sl->lock);
+	clear_bit(NFSYNC_ST_AWAITED, &st->flags);
+	slice_take_its(sl, st, &sl->ready, why, true);
+	if (!list_empty(&sl->ready))
+		tasklet_schedule(&sl->task);
+	spin_unlock_bh(&sl->lock);
+}
+
+/**
+ * nfsync_held_flush() - release every packet
+ * @nd: device
+ * @why: the counter of the reason
+ *
+ * Context: process or softirq, no lock held but mutexes.
+ */
+void nfsync_held_flush(struct nfsync_dev *nd, enum pfsync_stat why)
+{
+	unsigned int i;
+
+	for (i = 0; i < nd->queue.n_slices; i++) {
+		struct nfsync_held_slice *sl = &nd->held[i];
+		LIST_HEAD(all);
+
+		spin_lock_bh(&sl->lock);
+		slice_take_all(sl, &all, why);
+		spin_unlock_bh(&sl->lock);
+		go_list(nd, &all);
+	}
+}
+
+/**
+ * nfsync_held_netdev() - a device goes down: its packets first
+ * @nd: device
+ * @dev: the one that goes
+ *
+ * Context: process, RTNL.
+ */
+void nfsync_held_netdev(struct nfsync_dev *nd, const struct net_device *dev)
+{
+	unsigned int i;
+
+	for (i = 0; i < nd->queue.n_slices; i++) {
+		struct nfsync_held_slice *sl = &nd->held[i];
+		struct nfsync_held *h, *next;
+		LIST_HEAD(its);
+
+		spin_lock_bh(&sl->lock);
+		list_for_each_entry_safe(h, next, &sl->fifo, node)
+			if (held_uses(h, dev))
+				slice_take(sl, h, &its,
+					   PFSYNC_STAT_DEFER_NETDEV);
+		spin_unlock_bh(&sl->lock);
+		go_list(nd, &its);
+	}
+}
+
+/* --- life --- */
+
+/**
+ * nfsync_held_init() - make the slices, as many as the queue has
+ * @nd: device in the making; its queue is there
+ *
+ * Context: process.
+ * Return: 0 or -ENOMEM.
+ */
+int nfsync_held_init(struct nfsync_dev *nd)
+{
+	struct nfsync_held_slice *sl;
+	unsigned int i, b;
+
+	nd->held = kvcalloc(nd->queue.n_slices, sizeof(*sl), GFP_KERNEL);
+	if (!nd->held)
+		return -ENOMEM;
+
+	for (i = 0; i < nd->queue.n_slices; i++) {
+		sl = &nd->held[i];
+		spin_lock_init(&sl->lock);
+		INIT_LIST_HEAD(&sl->fifo);
+		INIT_LIST_HEAD(&sl->ready);
+		for (b = 0; b < ARRAY_SIZE(sl->by_state); b++)
+			INIT_HLIST_HEAD(&sl->by_state[b]);
+		sl->nd = nd;
+		sl->stopped = true;
+		timer_setup(&sl->timer, slice_timeout, 0);
+		tasklet_setup(&sl->task, slice_task);
+	}
+	return 0;
+}
+
+/**
+ * nfsync_held_destroy() - free the slices
+ * @nd: device that is down
+ *
+ * Context: process.
+ */
+void nfsync_held_destroy(struct nfsync_dev *nd)
+{
+	kvfree(nd->held);
+	nd->held = NULL;
+}
+
+static void set_stopped(struct nfsync_dev *nd, bool stopped)
+{
+	unsigned int i;
+
+	for (i = 0; i < nd->queue.n_slices; i++) {
+		struct nfsync_held_slice *sl = &nd->held[i];
+
+		spin_lock_bh(&sl->lock);
+		sl->stopped = stopped;
+		sl->pushed = 0;
+		spin_unlock_bh(&sl->lock);
+	}
+}
+
+/**
+ * nfsync_held_start() - packets may wait
+ * @nd: device coming up
+ *
+ * Context: process, RTNL.
+ */
+void nfsync_held_start(struct nfsync_dev *nd)
+{
+	set_stopped(nd, false);
+}
+
+/**
+ * nfsync_held_stop() - release all; none waits after this
+ * @nd: device going down; hooks and frames have ended, a grace period ago
+ *
+ * Context: process, RTNL.
+ */
+void nfsync_held_stop(struct nfsync_dev *nd)
+{
+	unsigned int i;
+
+	set_stopped(nd, true);
+	nfsync_held_flush(nd, PFSYNC_STAT_DEFER_DOWN);
+	for (i = 0; i < nd->queue.n_slices; i++) {
+		timer_delete_sync(&nd->held[i].timer);
+		tasklet_kill(&nd->held[i].task);
+	}
+}
+
+/**
+ * nfsync_held_drop() - free all: the namespace ends
+ * @nd: device whose hooks are gone
+ *
+ * Its routes and conntrack go next, and wait for what a packet holds.
+ *
+ * Context: process, RTNL.
+ */
+void nfsync_held_drop(struct nfsync_dev *nd)
+{
+	struct nfsync_held *h, *next;
+	unsigned int i;
+
+	/* who was in a hook is through, and what it holds on the list */
+	synchronize_net();
+	set_stopped(nd, true);
+	for (i = 0; i < nd->queue.n_slices; i++) {
+		struct nfsync_held_slice *sl = &nd->held[i];
+		LIST_HEAD(all);
+
+		spin_lock_bh(&sl->lock);
+		slice_take_all(sl, &all, PFSYNC_STAT_DEFER_NETNS);
+		spin_unlock_bh(&sl->lock);
+		list_for_each_entry_safe(h, next, &all, node) {
+			nfsync_stats_inc(nd, PFSYNC_STAT_DEFER_NETNS);
+			held_drop(h);
+		}
+	}
+}
