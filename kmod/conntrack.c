@@ -301,6 +301,20 @@ void nfsync_conntrack_picture(const struct nfsync_state *st,
 	pic->expire = picture_expire(ct, pic);
 }
 
+/*
+ * Conntrack writes the state under the entry's lock and the time that goes with
+ * it a moment later, without: who comes in between tells the time of the state
+ * before.
+ */
+static bool may_be_between(const struct nfsync_state *st, struct nf_conn *ct,
+			   const struct nfsync_map_ct *pic)
+{
+	return pic->proto == IPPROTO_TCP && pic->tcp_state != st->told_state &&
+	       pic->expire + 1 <
+	       nfsync_conntrack_default_expire(nf_ct_net(ct), pic->proto,
+					       pic->tcp_state, pic->seen_reply);
+}
+
 /* From now on the peers know this much */
 static void record_told(struct nfsync_state *st, struct nf_conn *ct,
 			const struct nfsync_map_ct *pic)
@@ -322,9 +336,12 @@ static void record_told(struct nfsync_state *st, struct nf_conn *ct,
 		WRITE_ONCE(st->told_end[d], s->td_end);
 		WRITE_ONCE(st->told_win[d], pic->seen[!d].td_maxwin);
 	}
+	nfsync_state_refresh(st, pic->expire);
+	/* the packet that made it so comes to our hook after that */
+	if (may_be_between(st, ct, pic))
+		WRITE_ONCE(st->refresh_at, (u32)jiffies);
 	WRITE_ONCE(st->told_state, pic->tcp_state);
 	WRITE_ONCE(st->told_status, nfsync_map_pic_status(pic));
-	nfsync_state_refresh(st, pic->expire);
 }
 
 /**

@@ -178,8 +178,23 @@ static void config_store(struct nfsync_config *to,
 	WRITE_ONCE(to->defer_limit, from->defer_limit);
 	WRITE_ONCE(to->local, from->local);
 	WRITE_ONCE(to->alone, from->alone);
+	WRITE_ONCE(to->nat_share, from->nat_share);
+	WRITE_ONCE(to->nat_of, from->nat_of);
 	WRITE_ONCE(to->nosync_mark, from->nosync_mark);
 	WRITE_ONCE(to->nosync_mask, from->nosync_mask);
+}
+
+/* What a configuration needs that others may not give */
+static int take_helpers(struct nfsync_dev *nd, const struct nfsync_config *cfg,
+			struct netlink_ext_ack *extack)
+{
+	int err = 0;
+
+	if (cfg->nat_of)
+		err = nfsync_natshare_start(nd, extack);
+	if (!err && cfg->defer)
+		err = nfsync_hooks_early(nd, true);
+	return err;
 }
 
 /* Who is in a hook may still add one */
@@ -190,6 +205,15 @@ static void stop_deferral(struct nfsync_dev *nd)
 		synchronize_net();
 	}
 	nfsync_held_flush(nd, PFSYNC_STAT_DEFER_DOWN);
+}
+
+/* What the configuration that counts has no use for */
+static void drop_helpers(struct nfsync_dev *nd)
+{
+	if (!nd->cfg.defer)
+		stop_deferral(nd);
+	if (!nd->cfg.nat_of)
+		nfsync_natshare_stop(nd);
 }
 
 /**
@@ -214,23 +238,17 @@ int nfsync_device_configure(struct nfsync_dev *nd,
 		     cfg->syncpeer != nd->cfg.syncpeer;
 	int err;
 
-	if (cfg->defer) {
-		err = nfsync_hooks_early(nd, true);
-		if (err)
-			return err;
-	}
-	if (moved) {
+	err = take_helpers(nd, cfg, extack);
+	if (!err && moved)
 		err = nfsync_transport_move(nd, syncdev, cfg->syncpeer, extack);
-		if (err) {
-			nfsync_hooks_early(nd, nd->cfg.defer);
-			return err;
-		}
+	if (err) {
+		drop_helpers(nd);
+		return err;
 	}
 
 	config_store(&nd->cfg, cfg);
 	nfsync_peer_policy(nd);
-	if (!cfg->defer)
-		stop_deferral(nd);
+	drop_helpers(nd);
 	if (moved)
 		link_renew(nd);
 	return 0;
@@ -387,6 +405,7 @@ static void ndo_uninit(struct net_device *dev)
 	/* a grace period follows before priv_destructor */
 	RCU_INIT_POINTER(nn->nd, NULL);
 	nfsync_transport_move(nd, NULL, nd->cfg.syncpeer, NULL);
+	nfsync_natshare_stop(nd);
 }
 
 static void device_free(struct net_device *dev)

@@ -11,6 +11,7 @@
 #include "bulk.h"
 #include "held.h"
 #include "hooks.h"
+#include "natshare.h"
 #include "peer.h"
 #include "queue.h"
 #include "receive.h"
@@ -33,6 +34,8 @@ struct nfsync_config {
 	bool defer;
 	bool local;
 	bool alone;
+	u8 nat_share;
+	u8 nat_of;			/* shares; 0 = ports are not shared out */
 	u32 nosync_mark;
 	u32 nosync_mask;		/* 0 = nothing is left out */
 };
@@ -48,6 +51,7 @@ struct nfsync_dev {
 	struct nfsync_queue queue;
 	struct nfsync_held_slice *held;	/* as many as queue.n_slices */
 	struct nfsync_hooks hooks;
+	struct nfsync_natshare natshare;
 	struct nfsync_transport transport;
 	struct nfsync_bulk bulk;
 	struct nfsync_peers peers;

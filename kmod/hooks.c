@@ -220,6 +220,19 @@ static struct nfsync_state *newcomer(struct nfsync_dev *nd, struct nf_conn *ct)
 	return st ? st : nfsync_state_find_ct(nd, ct);
 }
 
+/* The first packet of a flow comes here before that is confirmed */
+static unsigned int packet_first(struct nfsync_dev *nd, struct sk_buff *skb,
+				 const struct nf_hook_state *state)
+{
+	unsigned int verdict = NF_ACCEPT;
+
+	if (READ_ONCE(nd->cfg.nat_of))
+		verdict = nfsync_natshare_first(nd, skb, state);
+	if (verdict == NF_ACCEPT && READ_ONCE(nd->cfg.defer))
+		verdict = nfsync_defer_first(nd, skb, state);
+	return verdict;
+}
+
 static unsigned int packet_forwarded(void *priv, struct sk_buff *skb,
 				     const struct nf_hook_state *state)
 {
@@ -230,10 +243,8 @@ static unsigned int packet_forwarded(void *priv, struct sk_buff *skb,
 
 	if (!ct)
 		return NF_ACCEPT;
-	/* the first packet of a flow comes here before it is confirmed */
 	if (!nf_ct_is_confirmed(ct))
-		return READ_ONCE(nd->cfg.defer) ?
-		       nfsync_defer_first(nd, skb, state) : NF_ACCEPT;
+		return packet_first(nd, skb, state);
 
 	st = nfsync_state_find_ct(nd, ct);
 	if (unlikely(!st)) {

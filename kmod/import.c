@@ -380,6 +380,36 @@ import_known(struct nfsync_dev *nd, struct nf_conntrack_tuple_hash *h,
 	return st;
 }
 
+/*
+ * Two nodes had the first packet of one connection, and each translated it in a
+ * way of its own.  As long as nobody answered one of the two can go, by the
+ * same rule on both: the lower creator's stays.  Returns true when ours went,
+ * and @h with it.
+ */
+static bool gives_way(struct nfsync_dev *nd, struct nf_conntrack_tuple_hash *h,
+		      const struct nf_conntrack_tuple *repl,
+		      const struct nfsync_msg_state *m)
+{
+	struct nf_conn *ct = nf_ct_tuplehash_to_ctrack(h);
+	struct nfsync_state *st = nfsync_state_find_ct(nd, ct);
+
+	if (NF_CT_DIRECTION(h) != IP_CT_DIR_ORIGINAL ||
+	    test_bit(IPS_SEEN_REPLY_BIT, &ct->status) ||
+	    nf_ct_tuple_equal(nf_ct_tuple(ct, IP_CT_DIR_REPLY), repl) ||
+	    (st && m->creatorid >= st->creatorid))
+		return false;
+
+	/* others may have taken it, for they had not heard of the better one */
+	if (st && nfsync_queue_delete(nd, st, true, false)) {
+		nfsync_held_ended(nd, st);
+		nfsync_state_unhash(nd, st);
+	}
+	nf_ct_delete(ct, 0, 0);
+	nf_ct_put(ct);
+	nfsync_stats_inc(nd, PFSYNC_STAT_IMP_YIELDED);
+	return true;
+}
+
 /**
  * nfsync_import_state() - make an entry of a state we do not know by id
  * @nd: device
@@ -406,7 +436,7 @@ struct nfsync_state *nfsync_import_state(struct nfsync_dev *nd,
 	nf_ct_zone_init(&zone, pic.zone, NF_CT_DEFAULT_ZONE_DIR, 0);
 
 	h = nf_conntrack_find_get(nd->net, &zone, &orig);
-	if (h)
+	if (h && !gives_way(nd, h, &repl, m))
 		return import_known(nd, h, &repl, m);
 
 	ct = entry_make(nd->net, &zone, &orig, &repl, &pic);

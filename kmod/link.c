@@ -38,6 +38,8 @@ static const struct nla_policy policy[IFLA_PFSYNC_MAX + 1] = {
 	[IFLA_PFSYNC_RESYNC] = { .type = NLA_FLAG },
 	[IFLA_PFSYNC_DEFERTIME] = { .type = NLA_U32 },
 	[IFLA_PFSYNC_DEFERLIMIT] = { .type = NLA_U32 },
+	[IFLA_PFSYNC_NATSHARE] =
+		NLA_POLICY_EXACT_LEN(sizeof(struct pfsync_natshare)),
 };
 
 static int check_version(const struct nlattr *a,
@@ -183,6 +185,28 @@ static int check_nosync(const struct nlattr *a, struct netlink_ext_ack *extack)
 	return 0;
 }
 
+static int check_natshare(const struct nlattr *a,
+			  struct netlink_ext_ack *extack)
+{
+	const struct pfsync_natshare *n = nla_data(a);
+
+	if (!n->of && !n->share)
+		return 0;
+	if (n->of < 2 || n->of > PFSYNC_NATSHARE_MAX) {
+		NFSYNC_EXTACK_ATTR_FMT(extack, a,
+				       "natshare must be one of 2 to 16",
+				       ", not of %u", n->of);
+		return -EINVAL;
+	}
+	if (n->share >= n->of) {
+		NFSYNC_EXTACK_ATTR_FMT(extack, a,
+				       "natshare must be below the number of shares",
+				       ": %u/%u", n->share, n->of);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int check_hostid(const struct nlattr *a, struct netlink_ext_ack *extack)
 {
 	if (!nla_get_u32(a)) {
@@ -206,6 +230,7 @@ static check_fn *const checks[IFLA_PFSYNC_MAX + 1] = {
 	[IFLA_PFSYNC_NOSYNC] = check_nosync,
 	[IFLA_PFSYNC_DEFERTIME] = check_defertime,
 	[IFLA_PFSYNC_DEFERLIMIT] = check_deferlimit,
+	[IFLA_PFSYNC_NATSHARE] = check_natshare,
 };
 
 /* What can be said of the values alone */
@@ -319,6 +344,13 @@ static void parse_plain(struct nfsync_config *cfg, struct nlattr *data[])
 
 		cfg->nosync_mark = n->mark;
 		cfg->nosync_mask = n->mask;
+	}
+	if (data[IFLA_PFSYNC_NATSHARE]) {
+		const struct pfsync_natshare *n =
+			nla_data(data[IFLA_PFSYNC_NATSHARE]);
+
+		cfg->nat_share = n->share;
+		cfg->nat_of = n->of;
 	}
 }
 
@@ -476,6 +508,7 @@ static size_t link_size(const struct net_device *dev)
 	       nla_total_size(sizeof(u8)) +	/* VERDICT */
 	       nla_total_size(sizeof(u8)) +	/* ALONE */
 	       nla_total_size(sizeof(struct pfsync_nosync)) +
+	       nla_total_size(sizeof(struct pfsync_natshare)) +
 	       nla_total_size(0) +		/* PEERS */
 	       NFSYNC_PEERS_MAX * peer_size();
 }
@@ -536,6 +569,10 @@ static int link_fill(struct sk_buff *skb, const struct net_device *dev)
 		.mark = cfg->nosync_mark,
 		.mask = cfg->nosync_mask,
 	};
+	const struct pfsync_natshare natshare = {
+		.share = cfg->nat_share,
+		.of = cfg->nat_of,
+	};
 
 	if (nla_put_u32(skb, IFLA_PFSYNC_SYNCDEV, syncdev_index(nd)) ||
 	    nla_put_in_addr(skb, IFLA_PFSYNC_SYNCPEER, cfg->syncpeer) ||
@@ -552,6 +589,7 @@ static int link_fill(struct sk_buff *skb, const struct net_device *dev)
 		       READ_ONCE(nd->peers.verdict)) ||
 	    nla_put_u8(skb, IFLA_PFSYNC_ALONE, cfg->alone) ||
 	    nla_put(skb, IFLA_PFSYNC_NOSYNC, sizeof(nosync), &nosync) ||
+	    nla_put(skb, IFLA_PFSYNC_NATSHARE, sizeof(natshare), &natshare) ||
 	    fill_peers(skb, nd))
 		return -EMSGSIZE;
 	return 0;

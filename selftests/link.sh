@@ -78,6 +78,9 @@ every_attribute()
 	takes nosync 1/0x3 0x1/0x3
 	takes nosync 0/0xffffffff 0x0/0xffffffff
 	takes nosync none
+	takes natshare 0/2
+	takes natshare 15/16
+	takes natshare none
 	takes defer on
 	takes defer off
 	takes defertime 1
@@ -135,17 +138,18 @@ test_all_at_once()
 	check "add" add_link syncdev sync syncpeer "$FW2_SYNC" version 6 \
 		maxupd 7 flush 20 window strict defer on defertime 30 deferlimit 9 \
 		hostid 0xabcdef01 \
-		local on alone off nosync 16/0xf0
+		local on alone off nosync 16/0xf0 natshare 1/3
 	expect_same "attributes" "$(shown "$fw1")" "syncdev sync$(
 		) syncpeer $FW2_SYNC version 6 maxupd 7 flush 20$(
 		) window strict defer on defertime 30 deferlimit 9$(
 		) hostid 0xabcdef01 local on$(
-		) alone off nosync 0x10/0xf0"
+		) alone off nosync 0x10/0xf0 natshare 1/3"
 	expect_same "JSON" "$(json "$fw1")" "syncdev sync$(
 		) syncpeer $FW2_SYNC version 6 maxupd 7 flush 20$(
 		) window strict defer true defertime 30 deferlimit 9$(
 		) hostid 2882400001 local true$(
 		) alone false nosync {\"mark\":16,\"mask\":240}$(
+		) natshare {\"share\":1,\"of\":3}$(
 		) verdict down peers []"
 	check "del" nfsync_down "$fw1"
 }
@@ -297,6 +301,13 @@ test_refusals()
 		nosync=1/0
 	refuses 'nosync mark has bits that its mask has not' \
 		nosync=0x80000000/0x7fffffff
+	refuses "$(valued 'natshare must be one of 2 to 16' ', not of 1')" \
+		natshare=0x0100
+	refuses "$(valued 'natshare must be one of 2 to 16' ', not of 17')" \
+		natshare=0x1100
+	refuses "$(valued 'natshare must be below the number of shares' ': 2/2')" \
+		natshare=0x0202
+	refuses 'natshare must be one of 2 to 16' natshare=0x0001
 	refuses 'hostid must not be 0' hostid=0
 	refuses 'verdict is read only' verdict=5
 	refuses 'peers are read only' peers=
@@ -324,6 +335,9 @@ test_refusals_by_ip()
 	refused 'unknown option "colour"' set_link colour red
 	refused 'defertime' set_link defertime soon
 	refused 'deferlimit' set_link deferlimit -1
+	refused 'natshare' set_link natshare 1
+	refused 'natshare' set_link natshare 0/0
+	refused 'natshare' set_link natshare 0/256
 }
 
 test_help()
@@ -332,7 +346,8 @@ test_help()
 
 	help=$(ip link help pfsync 2>&1)
 	for option in syncdev syncpeer version maxupd flush window defer \
-		defertime deferlimit hostid local alone nosync resync; do
+		defertime deferlimit hostid local alone nosync natshare \
+		resync; do
 		grep -q "$option" <<< "$help" || fail "help lacks $option"
 	done
 	expect_same "help among the options" \

@@ -36,7 +36,7 @@ static const struct { const char *name; int type, size; } known[] = {
 	{ "defer", 7, 1 }, { "hostid", 8, 4 }, { "local", 9, 1 },
 	{ "verdict", 10, 1 }, { "alone", 11, 1 }, { "nosync", 12, 8 },
 	{ "peers", 13, 0 }, { "resync", 14, 0 }, { "defertime", 15, 4 },
-	{ "deferlimit", 16, 4 },
+	{ "deferlimit", 16, 4 }, { "natshare", 17, 2 },
 };
 
 static struct rtattr *put(struct request *r, int type, const void *data,

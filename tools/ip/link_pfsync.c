@@ -56,11 +56,14 @@ static const char usage[] =
 	"                  [ local { on | off } ]\n"
 	"                  [ alone { on | off } ]\n"
 	"                  [ nosync { MARK/MASK | none } ]\n"
+	"                  [ natshare { SHARE/SHARES | none } ]\n"
 	"                  [ resync ]\n"
 	"\n"
 	"       ADDR   := IPv4 address; none: the group 224.0.0.240\n"
 	"       MARK   := NUMBER, of flows that are not synchronised\n"
 	"       MASK   := NUMBER, which bits of a flow's mark are looked at\n"
+	"       SHARE  := 0 to SHARES - 1, another on each node\n"
+	"       SHARES := 2 to 16, the same on all nodes\n"
 	"       NUMBER := decimal, or hexadecimal with 0x\n";
 
 static __u32 get_number(const char *key, const char *arg, __u32 max)
@@ -171,7 +174,7 @@ static void parse_alone(struct nlmsghdr *n, const char *arg)
 		 get_on_off("on or off, \"alone\"", arg));
 }
 
-/* One half of MARK/MASK, which ends where @end says; false when it is none */
+/* One half of two numbers, which ends where @end says; false when it is none */
 static bool get_half(const char *arg, char end, const char **next, __u32 *half)
 {
 	unsigned long v;
@@ -201,6 +204,23 @@ static void parse_nosync(struct nlmsghdr *n, const char *arg)
 	addattr_l(n, REQ_MAX, IFLA_PFSYNC_NOSYNC, &nosync, sizeof(nosync));
 }
 
+static void parse_natshare(struct nlmsghdr *n, const char *arg)
+{
+	struct pfsync_natshare natshare = { 0 };
+	__u32 share = 0, of = 0;
+	const char *half, *end;
+
+	if (strcmp(arg, "none") &&
+	    (!get_half(arg, '/', &half, &share) ||
+	     !get_half(half, '\0', &end, &of) || !of ||
+	     share > UINT8_MAX || of > UINT8_MAX))
+		invarg("SHARE/SHARES or none, \"natshare\"", arg);
+	natshare.share = share;
+	natshare.of = of;
+	addattr_l(n, REQ_MAX, IFLA_PFSYNC_NATSHARE, &natshare,
+		  sizeof(natshare));
+}
+
 static void parse_resync(struct nlmsghdr *n, const char *arg)
 {
 	(void)arg;
@@ -225,6 +245,7 @@ static const struct option {
 	{ "local", parse_local, 2 },
 	{ "alone", parse_alone, 2 },
 	{ "nosync", parse_nosync, 2 },
+	{ "natshare", parse_natshare, 2 },
 	{ "resync", parse_resync, 1 },
 };
 
@@ -370,6 +391,31 @@ static void print_nosync(const struct rtattr *a)
 	print_color_string(PRINT_FP, COLOR_NONE, NULL, "nosync %s ", buf);
 }
 
+/* Without shares nothing is shown */
+static void print_natshare(const struct rtattr *a)
+{
+	struct pfsync_natshare natshare;
+	char buf[32];
+
+	if (!a || RTA_PAYLOAD(a) < sizeof(natshare))
+		return;
+	memcpy(&natshare, RTA_DATA(a), sizeof(natshare));
+	if (!natshare.of)
+		return;
+
+	if (is_json_context()) {
+		open_json_object("natshare");
+		print_color_uint(PRINT_JSON, COLOR_NONE, "share", NULL,
+				 natshare.share);
+		print_color_uint(PRINT_JSON, COLOR_NONE, "of", NULL,
+				 natshare.of);
+		close_json_object();
+		return;
+	}
+	snprintf(buf, sizeof(buf), "%u/%u", natshare.share, natshare.of);
+	print_color_string(PRINT_FP, COLOR_NONE, NULL, "natshare %s ", buf);
+}
+
 /* Attributes of a nest into @tb; those that we do not know are passed over */
 static void parse_nest(struct rtattr *tb[], unsigned int max,
 		       const struct rtattr *nest)
@@ -490,6 +536,7 @@ static void pfsync_print_opt(struct link_util *lu, FILE *f,
 	print_on_off(tb[IFLA_PFSYNC_LOCAL], "local", "local %s ");
 	print_on_off(tb[IFLA_PFSYNC_ALONE], "alone", "alone %s ");
 	print_nosync(tb[IFLA_PFSYNC_NOSYNC]);
+	print_natshare(tb[IFLA_PFSYNC_NATSHARE]);
 	print_name(tb[IFLA_PFSYNC_VERDICT], "verdict", "verdict %s ",
 		   verdict_name, N_ELEM(verdict_name));
 	print_peers(tb[IFLA_PFSYNC_PEERS]);

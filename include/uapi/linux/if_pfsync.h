@@ -17,6 +17,7 @@
 #define PFSYNC_DEFERTIME_MAX		10000	/* ms */
 #define PFSYNC_DEFERLIMIT_DEFAULT	128	/* packets, as pf */
 #define PFSYNC_DEFERLIMIT_MAX		65535
+#define PFSYNC_NATSHARE_MAX	16
 #define PFSYNC_MTU_MIN		308	/* one full state of any BSD must fit */
 
 /* IFLA_INFO_DATA of kind "pfsync" */
@@ -38,6 +39,7 @@ enum {
 	IFLA_PFSYNC_RESYNC,	/* flag, write only: ask the peers for all */
 	IFLA_PFSYNC_DEFERTIME,	/* u32, ms, the longest that a packet is held */
 	IFLA_PFSYNC_DEFERLIMIT,	/* u32, packets held at a time, a processor */
+	IFLA_PFSYNC_NATSHARE,	/* struct pfsync_natshare; of 0: all ports */
 	__IFLA_PFSYNC_MAX
 };
 
@@ -47,6 +49,15 @@ enum {
 struct pfsync_nosync {
 	__u32 mark;
 	__u32 mask;
+};
+
+/*
+ * Source ports that this node translates to are those that are @share modulo
+ * @of, so that nodes with one address give out different ones
+ */
+struct pfsync_natshare {
+	__u8 share;		/* below of */
+	__u8 of;		/* 2 to PFSYNC_NATSHARE_MAX, or 0 */
 };
 
 /* In IFLA_PFSYNC_PEERS: one nest for each node that was heard */
@@ -208,6 +219,9 @@ enum pfsync_verdict {
 	_(EARLY, "early")		/* held */ \
 	_(EARLY_NEWS, "early_news")	/* released by a peer's news */ \
 	_(EARLY_TIMEOUT, "early_timeout")	/* by the ceiling */ \
+	_(IMP_YIELDED, "imp_yielded")	/* entry went for one translated elsewhere */ \
+	_(NATSHARE, "natshare")		/* ports changed into one of our share */ \
+	_(NATSHARE_FULL, "natshare_full")	/* none free, packet dropped */ \
 	/* reasons added later go here: the order above is ABI */
 
 enum pfsync_stat {

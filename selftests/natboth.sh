@@ -1,0 +1,235 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Two nodes that forward at the same time and translate to one address: no port
+# is given out twice, answers find their way by either node, and a connection
+# that both translated ends in one entry.
+#
+#    .2 +----+                .1 +-----+ .1, OUT4
+#       | cl +--+ lan        +---+ fw1 +---+           cl by fw1, share 0/2
+#       +----+  +---------+  |   +--+--+   |  +---------+  +----+
+#               | bridge  +--+      | sync +--+ bridge  +--+ sv |
+#       +-----+ |  swlan  +--+      |      +--+  swwan  |  +----+
+#       | cl2 +-+---------+  |   +--+--+   |  +---------+     .2
+#   .12 +-----+              +---+ fw2 +---+           cl2 by fw2, share 1/2
+#                             .3 +-----+ .3
+#
+# Both translate what goes to sv to OUT4, which fw1 has: all answers come by
+# fw1. The ports of cl and cl2 are of one small range, so that both nodes would
+# often choose the same.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+OUT4=$GW_WAN4
+CL2_4=10.0.1.12
+
+second_client()
+{
+	cl2=${cl/cl-/cl2-}
+	NAMESPACES+=("$cl2")
+	{
+		ns_text "$cl2"
+		cat <<-EOF2
+		@$sw
+		ip link add cl2lan type veth peer name lan netns $cl2
+		ip link set cl2lan master swlan up
+		@$cl2
+		ip addr add $CL2_4/24 dev lan
+		ip link set lan up
+		ip route add default via 10.0.1.3
+		@$cl
+		ip route replace default via 10.0.1.1
+		EOF2
+	} | netlab
+}
+
+translate()
+{
+	ruleset_add "$1" <<-EOF2
+	add table inet tr
+	add chain inet tr post { type nat hook postrouting priority 100; }
+	add rule inet tr post oifname wan meta nfproto ipv4 snat ip to $OUT4
+	EOF2
+}
+
+# An emulated guest may be late: what is held is to wait for its answer here
+pair_with_shares()
+{
+	nfsync_up "$fw1" defer on defertime 2000 natshare 0/2 &&
+		nfsync_up "$fw2" defer on defertime 2000 natshare 1/2 &&
+		wait_running "$fw1" && wait_running "$fw2"
+}
+
+# ports_of NS CLIENT: that its connections have at OUT4
+ports_of()
+{
+	ct_list "$1" -s "$2" | sed -n "s/.* dst=$OUT4 sport=[0-9]* dport=\([0-9]*\).*/\1/p"
+}
+
+# share_is NS CLIENT SHARE: of all its connections
+share_is()
+{
+	local others
+
+	others=$(ports_of "$1" "$2" | awk -v share="$3" '
+		$1 % 2 != share { n++ } END { print n + 0 }')
+	expect "ports of $2 that are not of share $3" "$others" eq 0
+}
+
+# clients OPTIONS...: the same from both at a time
+clients()
+{
+	local pid
+
+	spawn "$cl2" flow client "$SV4" "$FLOW_PORT" \
+		-T $((600 * NFSYNC_SLOW)) "$@"
+	pid=$PID
+	check "cl" flow_cl "$@"
+	check "cl2" wait "$pid"
+}
+
+conflicts()
+{
+	echo $(($(stat_get "$fw1" imp_conflict) +
+		$(stat_get "$fw2" imp_conflict)))
+}
+
+test_no_port_twice()
+{
+	local n
+
+	n=$(scaled 5000)
+	clients -n "$n" -c 16 -r 1
+	check "quiet" wait_quiet "$fw1" "$fw2"
+	[ "$RET" -eq "$ksft_pass" ] || dump
+	expect "conflicts" "$(conflicts)" eq 0
+	expect "entries of cl" "$(ports_of "$fw2" "$CL4" | wc -l)" eq "$n"
+	expect "entries of cl2" "$(ports_of "$fw1" "$CL2_4" | wc -l)" eq "$n"
+	share_is "$fw2" "$CL4" 0
+	share_is "$fw1" "$CL2_4" 1
+	expect "invalid at fw1" "$(invalid_count "$fw1")" eq 0
+	expect "invalid at fw2" "$(invalid_count "$fw2")" eq 0
+	check "same tables" wait_same_tables
+	echo "# ports changed: $(stat_get "$fw1" natshare) by fw1," \
+		"$(stat_get "$fw2" natshare) by fw2"
+}
+
+test_udp_and_pings()
+{
+	local ns
+
+	clients -u -n 50 -r 2
+	for ns in "$cl" "$cl2"; do
+		check "pings" in_ns "$ns" ping -q -c 5 -i 0.01 -W 5 "$SV4" \
+			> "$TMP/ping"
+	done
+	share_is "$fw2" "$CL4" 0
+	share_is "$fw1" "$CL2_4" 1
+	expect "conflicts" "$(conflicts)" eq 0
+	check "same tables" wait_same_tables
+}
+
+# Another share from now on; what has a port keeps it
+test_shares_change()
+{
+	check "flush" ct_flush "$fw1"
+	check "empty" wait_states "$fw2" 0
+	check "shares" ip -n "$fw1" link set "$DEV" type pfsync natshare 3/16
+	check "flows" flow_cl -n 50 -r 1
+	expect "entries" "$(ports_of "$fw1" "$CL4" | wc -l)" eq 50
+	expect "not of share 3" "$(ports_of "$fw1" "$CL4" |
+		awk '$1 % 16 != 3' | wc -l)" eq 0
+	check "shares" ip -n "$fw1" link set "$DEV" type pfsync natshare 0/2
+	check "flows" flow_cl -n 50 -r 1
+	expect "of share 0" "$(ports_of "$fw1" "$CL4" |
+		awk '$1 % 2 == 0' | wc -l)" eq 50
+}
+
+# The module of NAT can't go while its function is in use
+test_nat_stays()
+{
+	local ns
+
+	! rmmod nf_nat 2> "$TMP/rmmod" || fail "nf_nat could be unloaded"
+	for ns in "$fw1" "$fw2"; do
+		check "no shares" ip -n "$ns" link set "$DEV" type pfsync natshare none
+		expect_same "natshare" "$(attribute "$ns" natshare)" none
+	done
+	check "flows" flow_cl -n 5 -r 1
+	check "shares" ip -n "$fw1" link set "$DEV" type pfsync natshare 0/2
+	check "shares" ip -n "$fw2" link set "$DEV" type pfsync natshare 1/2
+}
+
+# sends_udp NS: a packet that nobody answers, until NS has its entry
+sends_udp()
+{
+	spawn "$cl" flow client "$SV4" 9 -u -n 1 -p 7777
+	wait_for "$WAIT" has_udp "$1"
+}
+
+has_udp()
+{
+	[ -n "$(ct_list "$1" -p udp --sport 7777)" ]
+}
+
+path_by()
+{
+	printf '@%s\nip route replace default via 10.0.1.%s\n' "$cl" "$1" |
+		netlab
+}
+
+one_entry()
+{
+	local ns
+
+	for ns in "$fw1" "$fw2"; do
+		ct_list "$ns" -p udp --sport 7777
+	done > "$TMP/both"
+	cat "$TMP/both"
+	[ "$(wc -l < "$TMP/both")" -eq 2 ] &&
+		[ "$(sort -u "$TMP/both" | wc -l)" -eq 1 ]
+}
+
+# The news of each take longer than it takes to send by both
+test_one_connection_translated_twice()
+{
+	local ns
+
+	for ns in "$fw1" "$fw2"; do
+		in_ns "$ns" tc qdisc replace dev sync root netem delay 3s
+	done
+	check "by fw1" sends_udp "$fw1"
+	check "path" path_by 3
+	kill "$PID"
+	check "by fw2" sends_udp "$fw2"
+	check "path" path_by 1
+	kill "$PID"
+	check "one entry" wait_for "$WAIT" one_entry
+	expect "that gave way" $(($(stat_get "$fw1" imp_yielded) +
+		$(stat_get "$fw2" imp_yielded))) eq 1
+	for ns in "$fw1" "$fw2"; do
+		in_ns "$ns" tc qdisc del dev sync root
+	done
+	check "quiet" wait_quiet "$fw1" "$fw2"
+	check "same tables" wait_same_tables
+}
+
+need_nfsync
+need_plugin
+topo_up || skip_all "the topology cannot be set up here"
+second_client || skip_all "no second client"
+for ns in "$fw1" "$fw2"; do
+	translate "$ns" || skip_all "no NAT here"
+done
+# they are counted when the last of them is made
+for ns in "$fw1" "$fw2"; do
+	in_ns "$ns" sysctl -qw net.netfilter.nf_conntrack_tcp_timeout_time_wait=900
+done
+for ns in "$cl" "$cl2"; do
+	in_ns "$ns" sysctl -qw "net.ipv4.ip_local_port_range=20000 35999"
+done
+blackhole 9
+pair_with_shares || skip_all "nfsync does not come up"
+run_tests test_no_port_twice test_udp_and_pings test_shares_change test_nat_stays \
+	test_one_connection_translated_twice
