@@ -170,11 +170,9 @@ static void picture_tcp(const struct nfsync_state *st, struct nf_conn *ct,
 	for (d = 0; d < IP_CT_DIR_MAX; d++) {
 		struct nfsync_map_seen *s = &pic->seen[d];
 
-		s->td_end = nfsync_window_told(st, d, tcp->seen[d].td_end,
-					       st->told_end[d]);
-		s->td_maxend = nfsync_window_told(st, d,
-						  tcp->seen[d].td_maxend,
-						  st->told_maxend[d]);
+		s->td_end = nfsync_window_end(st, d, tcp->seen[d].td_end);
+		s->td_maxend = nfsync_window_edge(st, d,
+						  tcp->seen[d].td_maxend);
 		s->td_maxwin = nfsync_window_maxwin(st, ct, d);
 		s->td_scale = tcp->seen[d].td_scale;
 		s->flags = tcp->seen[d].flags;
@@ -324,18 +322,8 @@ static void record_told(struct nfsync_state *st, struct nf_conn *ct,
 
 	lockdep_assert_held(&ct->lock);
 
-	for (d = 0; d < IP_CT_DIR_MAX; d++) {
-		const struct nfsync_map_seen *s = &pic->seen[d];
-
-		WRITE_ONCE(st->told_maxend[d], s->td_maxend);
-		/* still told + slack: told and its window stay a pair */
-		if (nfsync_window_slack(st, d) &&
-		    s->td_end == st->told_end[d])
-			continue;
-		nfsync_window_end_slack(st, ct, d);
-		WRITE_ONCE(st->told_end[d], s->td_end);
-		WRITE_ONCE(st->told_win[d], pic->seen[!d].td_maxwin);
-	}
+	for (d = 0; d < IP_CT_DIR_MAX; d++)
+		nfsync_window_set_told(st, ct, d, pic->seen);
 	nfsync_state_refresh(st, pic->expire);
 	/* the packet that made it so comes to our hook after that */
 	if (may_be_between(st, ct, pic))

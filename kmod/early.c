@@ -12,9 +12,10 @@
  * conntrack once more as if it came in now, and passes the rest of the hooks
  * then, each of them once.
  *
- * Which.  TCP with an entry here whose other half does not pass here: what
- * is missing may be on its way.  One that others would take for an attack is
- * refused a little later than without us, and for the same reason.
+ * Which.  TCP with an entry that the peers know: what is missing may be on its
+ * way.  Whether the other half passes here is not asked, for a path can change
+ * between two packets.  One that others would take for an attack is refused a
+ * little later than without us, and for the same reason.
  *
  * News and the wait for them.  The news may be applied while conntrack has its
  * first look.  So the wish for them is made known first (NFSYNC_ST_AWAITED),
@@ -33,7 +34,6 @@
 #include "early.h"
 #include "held.h"
 #include "hooks.h"
-#include "window.h"
 
 /* News that come one after the other while we look; then it is as it is */
 #define LOOKS	4
@@ -54,17 +54,12 @@ static bool may_wait(struct nfsync_dev *nd, const struct sk_buff *skb)
 	       !skb->sk && !skb_shared(skb) && !is_bridged(skb);
 }
 
-/*
- * Returns the state of its flow, with a reference, when the peers know that
- * and the other half does not pass here.
- */
-static struct nfsync_state *flow_of(struct nfsync_dev *nd, struct nf_conn *ct,
-				    int dir)
+/* Returns the state of its flow, with a reference, when the peers know that */
+static struct nfsync_state *flow_of(struct nfsync_dev *nd, struct nf_conn *ct)
 {
 	struct nfsync_state *st = nfsync_state_find_ct(nd, ct);
 
 	if (!st || !test_bit(NFSYNC_ST_TOLD, &st->flags) ||
-	    nfsync_window_sees(st, !dir) ||
 	    nfsync_held_flooded(nd, st->slice) || !nfsync_state_get(st))
 		return NULL;
 	return st;
@@ -93,7 +88,7 @@ static struct nfsync_state *find_flow(struct nfsync_dev *nd,
 		return NULL;
 
 	ct = nf_ct_tuplehash_to_ctrack(h);
-	st = flow_of(nd, ct, NF_CT_DIRECTION(h));
+	st = flow_of(nd, ct);
 	nf_ct_put(ct);
 	return st;
 }

@@ -70,12 +70,27 @@ enum news {
 	NEWS_FULL,			/* UPD_C has no field for it */
 };
 
+/* Both nodes have a part in the flow: what one sees the other needs now */
+static bool is_split(const struct nfsync_state *st)
+{
+	return (u32)jiffies - READ_ONCE(st->peer_at) < NFSYNC_WINDOW_SPLIT;
+}
+
+/* A third node would have a copy that is behind by more than its slack */
+static u32 far_of(const struct nfsync_dev *nd, const struct nfsync_state *st,
+		  u32 win)
+{
+	return is_split(st) && READ_ONCE(nd->peers.pair) ?
+	       nfsync_map_wide_threshold(win) : nfsync_map_threshold(win);
+}
+
 /*
  * How far a direction went since it was told, against the window that bounds
  * it.  Unlocked by design: what a lost race hides the next packet shows, for
  * the comparison is with what was told, not with the packet before.
  */
-static enum news direction_news(const struct nfsync_state *st,
+static enum news direction_news(const struct nfsync_dev *nd,
+				const struct nfsync_state *st,
 				const struct ip_ct_tcp *tcp, int d)
 {
 	u32 win = READ_ONCE(st->told_win[d]);
@@ -85,10 +100,10 @@ static enum news direction_news(const struct nfsync_state *st,
 	u32 maxend = READ_ONCE(tcp->seen[d].td_maxend);
 	s32 moved;
 
-	end = nfsync_window_told(st, d, end, told_end);
-	maxend = nfsync_window_told(st, d, maxend, told_maxend);
+	end = nfsync_window_end(st, d, end);
+	maxend = nfsync_window_edge(st, d, maxend);
 	moved = max((s32)(end - told_end), (s32)(maxend - told_maxend));
-	if (moved <= (s32)nfsync_map_threshold(win))
+	if (moved <= (s32)far_of(nd, st, win))
 		return NEWS_NONE;
 	return moved > (s32)nfsync_map_urgent(win) ? NEWS_URGENT : NEWS_SOME;
 }
@@ -105,7 +120,8 @@ static __always_inline bool went_far(const struct nfsync_state *st,
 		     READ_ONCE(st->told_maxend[d])) > far;
 }
 
-static enum news tcp_news(const struct nfsync_state *st,
+static enum news tcp_news(const struct nfsync_dev *nd,
+			  const struct nfsync_state *st,
 			  const struct nf_conn *ct)
 {
 	const struct ip_ct_tcp *tcp = &ct->proto.tcp;
@@ -118,12 +134,13 @@ static enum news tcp_news(const struct nfsync_state *st,
 		   !went_far(st, tcp, IP_CT_DIR_REPLY)))
 		return NEWS_NONE;
 
-	a = direction_news(st, tcp, IP_CT_DIR_ORIGINAL);
-	b = direction_news(st, tcp, IP_CT_DIR_REPLY);
+	a = direction_news(nd, st, tcp, IP_CT_DIR_ORIGINAL);
+	b = direction_news(nd, st, tcp, IP_CT_DIR_REPLY);
 	return max(a, b);
 }
 
-static enum news news_of(const struct nfsync_state *st,
+static enum news news_of(const struct nfsync_dev *nd,
+			 const struct nfsync_state *st,
 			 const struct nf_conn *ct)
 {
 	bool offloaded = test_bit(IPS_OFFLOAD_BIT, &ct->status);
@@ -138,14 +155,8 @@ static enum news news_of(const struct nfsync_state *st,
 	    nfsync_conntrack_status(ct) != READ_ONCE(st->told_status))
 		return NEWS_SOME;
 	if (nf_ct_protonum(ct) == IPPROTO_TCP && !offloaded)
-		return tcp_news(st, ct);
+		return tcp_news(nd, st, ct);
 	return NEWS_NONE;
-}
-
-/* Both nodes have a part in the flow: what one sees the other needs now */
-static bool is_split(const struct nfsync_state *st)
-{
-	return (u32)jiffies - READ_ONCE(st->peer_at) < NFSYNC_WINDOW_SPLIT;
 }
 
 /* The peers forget it; the entry here goes on, and so does its traffic */
@@ -162,7 +173,7 @@ static void withdraw(struct nfsync_dev *nd, struct nfsync_state *st)
 static void look(struct nfsync_dev *nd, struct nfsync_state *st,
 		 const struct nf_conn *ct)
 {
-	enum news news = news_of(st, ct);
+	enum news news = news_of(nd, st, ct);
 
 	if (likely(news == NEWS_NONE))
 		return;
@@ -255,6 +266,9 @@ static unsigned int packet_forwarded(void *priv, struct sk_buff *skb,
 		if (!st)
 			return NF_ACCEPT;
 	}
+	if (unlikely(nfsync_window_slack(st, CTINFO2DIR(ctinfo))) &&
+	    READ_ONCE(nd->cfg.defer))
+		nfsync_window_arrive(nd, st, ct, skb, CTINFO2DIR(ctinfo));
 	/* the first one is to stay the first */
 	nfsync_held_answered(nd, st, PFSYNC_STAT_DEFER_MORE);
 	stamp(st, ctinfo);

@@ -241,6 +241,8 @@ static void inherit(struct nfsync_state *st, const struct nfsync_state *old)
 {
 	unsigned long bits = BIT(NFSYNC_ST_LOCAL) | BIT(NFSYNC_ST_SLACK) |
 			     BIT(NFSYNC_ST_SLACK_REPLY) |
+			     BIT(NFSYNC_ST_EDGE) | BIT(NFSYNC_ST_EDGE_REPLY) |
+			     BIT(NFSYNC_ST_WIDE) |
 			     BIT(NFSYNC_ST_FROZEN) | BIT(NFSYNC_ST_ASSUMED) |
 			     BIT(NFSYNC_ST_DOUBTED);
 	struct nf_conn *ct = st->ct;
@@ -482,7 +484,7 @@ static bool update_tcp(struct nfsync_dev *nd, struct nfsync_state *st,
 		level[i].level = st->level[i];
 	state = nfsync_map_tcp_state(level, closer);
 	if (ext && ext->tcp_state && ext->tcp_state < TCP_CONNTRACK_MAX &&
-	    take == NFSYNC_MERGE_TAKE_BOTH)
+	    (take & NFSYNC_MERGE_TAKE_BOTH) == NFSYNC_MERGE_TAKE_BOTH)
 		state = ext->tcp_state;
 
 	/* UPD_C has no flags and rounds the window: what is known stays */
@@ -497,6 +499,8 @@ static bool update_tcp(struct nfsync_dev *nd, struct nfsync_state *st,
 	for (i = NFSYNC_SRC; i <= NFSYNC_DST; i++)
 		if (take & BIT(i))
 			nfsync_window_take(nd, st, ct, i, told);
+		else if (take & (NFSYNC_MERGE_EDGE_SRC << i))
+			nfsync_window_raise(nd, st, ct, i, told);
 	nfsync_window_widen(st, ct);
 	WRITE_ONCE(st->told_state, state);
 	if (state == TCP_CONNTRACK_LAST_ACK && is_last_acked(ct, told))
@@ -537,6 +541,8 @@ static unsigned int judge(struct nfsync_state *st, struct nf_conn *ct,
 	nfsync_map_export_peers(&pic, own, &timeout);
 	nfsync_conntrack_raise_levels(st, ct, own);
 	take = nfsync_merge_peers(pic.proto, own, peer);
+	if (take & NFSYNC_MERGE_STALE && pic.proto == IPPROTO_TCP)
+		take |= nfsync_merge_edges(own, peer, take);
 	for (i = NFSYNC_SRC; i <= NFSYNC_DST; i++)
 		if (take & BIT(i))
 			st->level[i] = max(st->level[i], peer[i].level);
@@ -611,7 +617,7 @@ void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
 			  const struct nfsync_msg_ext *ext, u32 expire)
 {
 	struct nf_conn *ct = st->ct;
-	bool further = false;
+	bool further = false, split;
 	unsigned int take;
 	u8 before, after;
 
@@ -626,10 +632,10 @@ void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
 		nfsync_state_assume_not(st);
 	before = st->told_state;
 	take = judge(st, ct, peer);
-	if (take & NFSYNC_MERGE_TAKE_BOTH) {
+	split = (u32)jiffies - st->peer_at < NFSYNC_WINDOW_SPLIT;
+	if (take & (NFSYNC_MERGE_TAKE_BOTH | NFSYNC_MERGE_EDGE_BOTH)) {
 		if (nf_ct_protonum(ct) == IPPROTO_TCP)
-			further = update_tcp(nd, st, ct, peer, ext,
-					     take & NFSYNC_MERGE_TAKE_BOTH);
+			further = update_tcp(nd, st, ct, peer, ext, take);
 		update_rest(nd, st, ct, peer, ext, expire, before);
 	}
 	if (ext && ext->status & NFSYNC_EXT_BEHIND &&
@@ -648,7 +654,9 @@ void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
 		nfsync_stats_inc(nd, PFSYNC_STAT_IMP_UPDATED);
 	if (before != after)
 		nf_conntrack_eventmask_report(BIT(IPCT_PROTOINFO), ct, 0, 0);
-	if (take & NFSYNC_MERGE_STALE) {
+	/* two that see a half each tell what they see, and lack the other's */
+	if (take & NFSYNC_MERGE_STALE &&
+	    !(split && take & NFSYNC_MERGE_NUMBERS)) {
 		nfsync_stats_inc(nd, PFSYNC_STAT_STALE);
 		nfsync_queue_update(nd, st, false);
 	}

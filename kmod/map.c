@@ -25,6 +25,10 @@
 #define MAP_ECHO		8
 #define MAP_ECHO6		128
 
+/* bytes, for split flows */
+#define MAP_WIDE_TOLD		(192 << 10)
+#define MAP_WIDE_SLACK		(768 << 10)
+
 #define MAP_WSCALE_MAX		14	/* RFC 7323, and conntrack's cap */
 
 #ifdef __KERNEL__
@@ -760,6 +764,13 @@ u32 nfsync_map_slack(u32 other_maxwin)
 	return other_maxwin / 4 * 3 + other_maxwin % 4 * 3 / 4;
 }
 
+static u32 win_with_slack(u32 maxwin, u32 slack)
+{
+	u64 win = (u64)maxwin + 2 * (u64)slack;
+
+	return win > 0xffffffffU ? 0xffffffffU : win;
+}
+
 /**
  * nfsync_map_slack_win - td_maxwin that goes with the other side's slack
  * @maxwin: td_maxwin of a side as received, bytes
@@ -779,7 +790,62 @@ u32 nfsync_map_slack(u32 other_maxwin)
  */
 u32 nfsync_map_slack_win(u32 maxwin)
 {
-	u64 win = (u64)maxwin + 2 * (u64)nfsync_map_slack(maxwin);
+	return win_with_slack(maxwin, nfsync_map_slack(maxwin));
+}
 
-	return win > 0xffffffffU ? 0xffffffffU : win;
+/* @win times @n, but not more than @max, which is less than 2^31 */
+static u32 times_upto(u32 win, u32 n, u32 max)
+{
+	return win > max / n ? max : win * n;
+}
+
+/**
+ * nfsync_map_wide_threshold - the same for a flow split over two nodes
+ * @other_maxwin: as for nfsync_map_threshold()
+ *
+ * Both are told of each other's half, and of small windows every quarter would
+ * be a message for a few packets.
+ *
+ * Context: any, pure.
+ * Return: bytes, not less than nfsync_map_threshold().
+ */
+u32 nfsync_map_wide_threshold(u32 other_maxwin)
+{
+	u32 least = nfsync_map_threshold(other_maxwin);
+	u32 wide = times_upto(other_maxwin, 3, MAP_WIDE_TOLD);
+
+	return wide > least ? wide : least;
+}
+
+/**
+ * nfsync_map_wide_slack - what a node adds to the half that it does not see
+ * @other_maxwin: as for nfsync_map_slack()
+ *
+ * What bounds it is not the window but what passes at the other node until
+ * the news are here: a connection moves a window each round trip, and the
+ * round trip can be shorter than the way of the news.  The bound is therefore
+ * one of rate: nfsync_map_wide_threshold() and as much as 4.6 Gbit/s move in
+ * a millisecond.  With less, packets wait for the news (early.c).
+ *
+ * Context: any, pure.
+ * Return: bytes, 0 for 0, not less than nfsync_map_slack().
+ */
+u32 nfsync_map_wide_slack(u32 other_maxwin)
+{
+	u32 least = nfsync_map_slack(other_maxwin);
+	u32 wide = times_upto(other_maxwin, 12, MAP_WIDE_SLACK);
+
+	return wide > least ? wide : least;
+}
+
+/**
+ * nfsync_map_wide_slack_win - td_maxwin that goes with it
+ * @maxwin: as for nfsync_map_slack_win()
+ *
+ * Context: any, pure.
+ * Return: bytes, 0 for 0.
+ */
+u32 nfsync_map_wide_slack_win(u32 maxwin)
+{
+	return win_with_slack(maxwin, nfsync_map_wide_slack(maxwin));
 }

@@ -137,5 +137,8 @@ static inline u32 nfsync_map_threshold(u32 other_maxwin)
 u32 nfsync_map_urgent(u32 other_maxwin);
 u32 nfsync_map_slack(u32 other_maxwin);
 u32 nfsync_map_slack_win(u32 maxwin);
+u32 nfsync_map_wide_threshold(u32 other_maxwin);
+u32 nfsync_map_wide_slack(u32 other_maxwin);
+u32 nfsync_map_wide_slack_win(u32 maxwin);
 
 #endif /* _NFSYNC_MAP_H */

@@ -70,3 +70,43 @@ unsigned int nfsync_merge_peers(u8 proto, const struct nfsync_msg_peer own[2],
 		verdict |= NFSYNC_MERGE_STALE;
 	return verdict;
 }
+
+/* Nothing but numbers differs */
+static bool levels_equal(const struct nfsync_msg_peer own[2],
+			 const struct nfsync_msg_peer theirs[2])
+{
+	return own[NFSYNC_SRC].level == theirs[NFSYNC_SRC].level &&
+	       own[NFSYNC_DST].level == theirs[NFSYNC_DST].level;
+}
+
+/**
+ * nfsync_merge_edges - what is of use in the sides of TCP that are kept
+ * @own: as for nfsync_merge_peers()
+ * @theirs: as for nfsync_merge_peers()
+ * @verdict: what that said
+ *
+ * The right edge of a side moves with the other side's acks, so that a node
+ * that sees only those knows an older seqlo of it and a newer seqhi.
+ *
+ * Context: any, touches nothing but its arguments.
+ * Return: NFSYNC_MERGE_EDGE_SRC and _EDGE_DST for kept sides whose seqhi is
+ * newer, NFSYNC_MERGE_NUMBERS when it is only numbers that the sender lacks.
+ */
+unsigned int nfsync_merge_edges(const struct nfsync_msg_peer own[2],
+				const struct nfsync_msg_peer theirs[2],
+				unsigned int verdict)
+{
+	unsigned int edges = 0;
+	int i;
+
+	for (i = NFSYNC_SRC; i <= NFSYNC_DST; i++) {
+		if (verdict & (NFSYNC_MERGE_TAKE_SRC << i) ||
+		    own[i].level != theirs[i].level ||
+		    !nfsync_seq_after(theirs[i].seqhi, own[i].seqhi))
+			continue;
+		edges |= NFSYNC_MERGE_EDGE_SRC << i;
+	}
+	if (levels_equal(own, theirs))
+		edges |= NFSYNC_MERGE_NUMBERS;
+	return edges;
+}

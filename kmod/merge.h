@@ -11,6 +11,10 @@
 #define NFSYNC_MERGE_TAKE_DST	0x02
 #define NFSYNC_MERGE_TAKE_BOTH	0x03
 #define NFSYNC_MERGE_STALE	0x04	/* some side was kept: answer */
+#define NFSYNC_MERGE_EDGE_SRC	0x08	/* of a kept side: its seqhi is newer */
+#define NFSYNC_MERGE_EDGE_DST	0x10
+#define NFSYNC_MERGE_EDGE_BOTH	0x18
+#define NFSYNC_MERGE_NUMBERS	0x20	/* levels are the same */
 
 /* serial numbers (RFC 1982): is @a after @b? */
 static inline bool nfsync_seq_after(u32 a, u32 b)
@@ -25,5 +29,8 @@ static inline u32 nfsync_seq_max(u32 a, u32 b)
 
 unsigned int nfsync_merge_peers(u8 proto, const struct nfsync_msg_peer own[2],
 				const struct nfsync_msg_peer theirs[2]);
+unsigned int nfsync_merge_edges(const struct nfsync_msg_peer own[2],
+				const struct nfsync_msg_peer theirs[2],
+				unsigned int verdict);
 
 #endif /* _NFSYNC_MERGE_H */

@@ -41,8 +41,11 @@ enum {
 	NFSYNC_ST_TOLD,		/* a peer knows the id */
 	NFSYNC_ST_LEARNED,	/* came from a peer */
 	NFSYNC_ST_LOCAL,	/* own packets moved it since a peer spoke */
-	NFSYNC_ST_SLACK,	/* entry has told numbers plus slack: original */
+	NFSYNC_ST_SLACK,	/* td_end is what was told plus slack: original */
 	NFSYNC_ST_SLACK_REPLY,	/* the same, reply direction */
+	NFSYNC_ST_EDGE,		/* td_maxend is: original */
+	NFSYNC_ST_EDGE_REPLY,	/* the same, reply direction */
+	NFSYNC_ST_WIDE,		/* of slack there is more, in both directions */
 	NFSYNC_ST_FROZEN,	/* told that its windows mean nothing */
 	NFSYNC_ST_ASSUMED,	/* seen_at is no packet's, nfsync_state_assume() */
 	NFSYNC_ST_DOUBTED,	/* be-liberal until its windows are known again */

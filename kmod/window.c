@@ -10,12 +10,37 @@
  * packet has moved it, and what is exported is the told number: slack never
  * travels.  Once td_end has moved it is true again, and the window is taken
  * back to what was told.
+ *
+ * A flow split over two nodes.  td_end of a direction moves with its packets,
+ * td_maxend with the acks of the other one.  The node that sees a direction
+ * has the truth of its td_end and of the other's td_maxend, and learns the
+ * other two from its peer.  Each number has slack on the node that does not
+ * see what moves it, and none on the other, where slack would hide what is to
+ * be told.
  */
 #include <linux/jiffies.h>
+#include <linux/skbuff.h>
+#include <linux/tcp.h>
 #include "device.h"
 #include "map.h"
 #include "merge.h"
 #include "window.h"
+
+static bool any_slack(const struct nfsync_state *st)
+{
+	return READ_ONCE(st->flags) &
+	       (BIT(NFSYNC_ST_SLACK) | BIT(NFSYNC_ST_SLACK_REPLY) |
+		BIT(NFSYNC_ST_EDGE) | BIT(NFSYNC_ST_EDGE_REPLY));
+}
+
+/* td_maxwin of the side that acks a direction whose td_end has slack */
+static u32 slack_win(const struct nfsync_state *st, int dir)
+{
+	u32 win = st->told_win[dir];
+
+	return nfsync_window_is_wide(st, dir) ? nfsync_map_wide_slack_win(win) :
+						nfsync_map_slack_win(win);
+}
 
 /**
  * nfsync_window_maxwin() - td_maxwin of a side as it may travel
@@ -34,8 +59,7 @@ u32 nfsync_window_maxwin(const struct nfsync_state *st,
 
 	lockdep_assert_held(&ct->lock);
 
-	if (nfsync_window_slack(st, !side) &&
-	    now == nfsync_map_slack_win(st->told_win[!side]))
+	if (nfsync_window_slack(st, !side) && now == slack_win(st, !side))
 		return st->told_win[!side];
 	return now;
 }
@@ -58,6 +82,43 @@ void nfsync_window_end_slack(struct nfsync_state *st, struct nf_conn *ct,
 		return;
 	ct->proto.tcp.seen[!dir].td_maxwin = nfsync_window_maxwin(st, ct, !dir);
 	clear_bit(NFSYNC_ST_SLACK + dir, &st->flags);
+	clear_bit(NFSYNC_ST_EDGE + dir, &st->flags);
+}
+
+/**
+ * nfsync_window_set_told() - a direction was told, as it is in a picture
+ * @st: state
+ * @ct: its entry
+ * @dir: enum ip_conntrack_dir
+ * @pic: both directions, without slack
+ *
+ * Context: ct->lock held.
+ */
+void nfsync_window_set_told(struct nfsync_state *st, struct nf_conn *ct, int dir,
+			    const struct nfsync_map_seen pic[IP_CT_DIR_MAX])
+	__must_hold(&ct->lock)
+{
+	bool edge = nfsync_window_edge_slack(st, dir) &&
+		    !nfsync_window_slack(st, dir);
+
+	lockdep_assert_held(&ct->lock);
+
+	/* a packet moved it: its number is true */
+	if (edge && pic[dir].td_maxend != st->told_maxend[dir]) {
+		clear_bit(NFSYNC_ST_EDGE + dir, &st->flags);
+		edge = false;
+	}
+	WRITE_ONCE(st->told_maxend[dir], pic[dir].td_maxend);
+	/* still told + slack: told and its window stay a pair */
+	if (nfsync_window_slack(st, dir) && pic[dir].td_end == st->told_end[dir])
+		return;
+	nfsync_window_end_slack(st, ct, dir);
+	WRITE_ONCE(st->told_end[dir], pic[dir].td_end);
+	WRITE_ONCE(st->told_win[dir], pic[!dir].td_maxwin);
+	/* what there is of slack goes by that window */
+	if (edge)
+		ct->proto.tcp.seen[dir].td_maxend = pic[dir].td_maxend +
+			nfsync_window_amount(st, dir);
 }
 
 static bool dir_seen_since_told(const struct nfsync_state *st, int dir)
@@ -108,11 +169,10 @@ static void take_back(struct nfsync_state *st, struct nf_conn *ct)
 	lockdep_assert_held(&ct->lock);
 
 	for (d = 0; d < IP_CT_DIR_MAX; d++) {
-		seen[d].td_end = nfsync_window_told(st, d, seen[d].td_end,
-						    st->told_end[d]);
-		seen[d].td_maxend = nfsync_window_told(st, d, seen[d].td_maxend,
-						       st->told_maxend[d]);
+		seen[d].td_end = nfsync_window_end(st, d, seen[d].td_end);
+		seen[d].td_maxend = nfsync_window_edge(st, d, seen[d].td_maxend);
 		nfsync_window_end_slack(st, ct, d);
+		clear_bit(NFSYNC_ST_EDGE + d, &st->flags);
 	}
 }
 
@@ -166,8 +226,7 @@ void nfsync_window_forget(struct nfsync_dev *nd, struct nfsync_state *st)
 	spin_lock_bh(&ct->lock);
 	if (!seen_since_told(st))
 		take_back(st, ct);
-	else if (nfsync_window_slack(st, IP_CT_DIR_ORIGINAL) ||
-		 nfsync_window_slack(st, IP_CT_DIR_REPLY))
+	else if (any_slack(st))
 		make_unknown(ct);
 	if (test_bit(NFSYNC_ST_DOUBTED, &st->flags) &&
 	    !window_is(nd, PFSYNC_WINDOW_LIBERAL))
@@ -258,6 +317,97 @@ bool nfsync_window_sees(const struct nfsync_state *st, int dir)
 	       NFSYNC_WINDOW_SPLIT && !nfsync_window_slack(st, dir);
 }
 
+static bool seen_lately(const struct nfsync_state *st, int dir)
+{
+	return (u32)jiffies - READ_ONCE(st->seen_at[dir]) < NFSYNC_WINDOW_SPLIT;
+}
+
+/* More slack or less, where there is some that nothing moved since */
+static void set_wide(struct nfsync_state *st, struct nf_conn *ct, bool wide)
+	__must_hold(&ct->lock)
+{
+	struct ip_ct_tcp_state *seen = ct->proto.tcp.seen;
+	u32 end[IP_CT_DIR_MAX], edge[IP_CT_DIR_MAX];
+	int d;
+
+	lockdep_assert_held(&ct->lock);
+
+	for (d = 0; d < IP_CT_DIR_MAX; d++) {
+		end[d] = nfsync_window_end(st, d, seen[d].td_end);
+		edge[d] = nfsync_window_edge(st, d, seen[d].td_maxend);
+	}
+	assign_bit(NFSYNC_ST_WIDE, &st->flags, wide);
+	for (d = 0; d < IP_CT_DIR_MAX; d++) {
+		if (end[d] != seen[d].td_end)
+			seen[d].td_end = end[d] + nfsync_window_amount(st, d);
+		if (edge[d] != seen[d].td_maxend)
+			seen[d].td_maxend = edge[d] +
+					    nfsync_window_amount(st, d);
+	}
+	nfsync_window_widen(st, ct);
+}
+
+/* Slack is for windows that are known, and for who wants it */
+static bool may_slacken(const struct nfsync_dev *nd, u32 win)
+{
+	return window_is(nd, PFSYNC_WINDOW_BOUNDED) && win;
+}
+
+/*
+ * What this node knows of a right edge, and what a peer does: the later one.
+ * One that conntrack has not set yet is no number.
+ */
+static u32 later_edge(const struct nfsync_state *st, const struct nf_conn *ct,
+		      int dir, u32 told)
+{
+	const struct ip_ct_tcp_state *seen = &ct->proto.tcp.seen[dir];
+
+	if (!seen->td_maxwin)
+		return told;
+	return nfsync_seq_max(nfsync_window_edge(st, dir, seen->td_maxend),
+			      told);
+}
+
+/* Neither direction passes here */
+static void set_both(struct nfsync_dev *nd, struct nfsync_state *st,
+		     struct nf_conn *ct, int dir,
+		     const struct nfsync_map_seen *told, u32 other_win)
+	__must_hold(&ct->lock)
+{
+	struct ip_ct_tcp_state *seen = &ct->proto.tcp.seen[dir];
+	u32 slack = 0;
+
+	if (test_bit(NFSYNC_ST_WIDE, &st->flags))
+		set_wide(st, ct, false);
+	if (may_slacken(nd, told->td_maxwin))
+		slack = nfsync_map_slack(other_win);
+	st->told_maxend[dir] = told->td_maxend;
+	assign_bit(NFSYNC_ST_SLACK + dir, &st->flags, slack);
+	assign_bit(NFSYNC_ST_EDGE + dir, &st->flags, slack);
+	seen->td_end = told->td_end + slack;
+	seen->td_maxend = told->td_maxend + slack;
+}
+
+/* Its acks pass here, so that its right edge is ours to know */
+static void set_end(struct nfsync_dev *nd, struct nfsync_state *st,
+		    struct nf_conn *ct, int dir,
+		    const struct nfsync_map_seen *told, u32 other_win, u32 edge)
+	__must_hold(&ct->lock)
+{
+	struct ip_ct_tcp_state *seen = &ct->proto.tcp.seen[dir];
+	u32 slack = 0;
+
+	if (may_slacken(nd, told->td_maxwin))
+		slack = nfsync_map_wide_slack(other_win);
+	/* what the peers were told before the sender spoke they know as well */
+	st->told_maxend[dir] = !seen->td_maxwin ? told->td_maxend :
+		nfsync_seq_max(st->told_maxend[dir], told->td_maxend);
+	assign_bit(NFSYNC_ST_SLACK + dir, &st->flags, slack);
+	clear_bit(NFSYNC_ST_EDGE + dir, &st->flags);
+	seen->td_end = told->td_end + slack;
+	seen->td_maxend = edge;
+}
+
 /* One direction as told, plus what may have passed since (map.c) */
 static void set_seen(struct nfsync_dev *nd, struct nfsync_state *st,
 		     struct nf_conn *ct, int dir, const struct nfsync_map_seen *told,
@@ -265,21 +415,17 @@ static void set_seen(struct nfsync_dev *nd, struct nfsync_state *st,
 	__must_hold(&ct->lock)
 {
 	struct ip_ct_tcp_state *seen = &ct->proto.tcp.seen[dir];
-	u32 slack = 0;
+	u32 edge = later_edge(st, ct, dir, told->td_maxend);
 
 	lockdep_assert_held(&ct->lock);
 
-	if (window_is(nd, PFSYNC_WINDOW_BOUNDED) && told->td_maxwin)
-		slack = nfsync_map_slack(other_win);
-
 	st->told_end[dir] = told->td_end;
-	st->told_maxend[dir] = told->td_maxend;
 	st->told_win[dir] = other_win;
-	assign_bit(NFSYNC_ST_SLACK + dir, &st->flags, slack);
-
+	if (seen_lately(st, !dir))
+		set_end(nd, st, ct, dir, told, other_win, edge);
+	else
+		set_both(nd, st, ct, dir, told, other_win);
 	/* the other side's td_maxwin follows in nfsync_window_widen() */
-	seen->td_end = told->td_end + slack;
-	seen->td_maxend = told->td_maxend + slack;
 	seen->td_maxwin = told->td_maxwin;
 	seen->td_scale = told->td_scale;
 	/* td_maxack does not travel, and a stale one refuses good resets */
@@ -288,25 +434,46 @@ static void set_seen(struct nfsync_dev *nd, struct nfsync_state *st,
 		seen->flags |= IP_CT_TCP_FLAG_BE_LIBERAL;
 }
 
+/* Of a direction without slack on its td_end */
+static void set_edge(struct nfsync_dev *nd, struct nfsync_state *st,
+		     struct nf_conn *ct, int dir, u32 told, u32 other_win)
+	__must_hold(&ct->lock)
+{
+	u32 edge = later_edge(st, ct, dir, told);
+	u32 slack = 0;
+
+	lockdep_assert_held(&ct->lock);
+
+	if (!nfsync_window_sees(st, !dir) && may_slacken(nd, other_win))
+		slack = nfsync_map_wide_slack(other_win);
+	st->told_maxend[dir] = nfsync_seq_max(st->told_maxend[dir], told);
+	if (slack) {
+		st->told_win[dir] = other_win;
+		st->told_maxend[dir] = edge;
+	}
+	assign_bit(NFSYNC_ST_EDGE + dir, &st->flags, slack);
+	ct->proto.tcp.seen[dir].td_maxend = edge + slack;
+}
+
 /*
- * A direction whose packets also pass here: the later of the two numbers,
- * and no slack, for conntrack has the truth before us.
+ * A direction whose packets also pass here: the later of the two numbers, and
+ * no slack on what they move, for conntrack has the truth before us.
  */
-static void join_seen(struct nfsync_state *st, struct nf_conn *ct, int dir,
-		      const struct nfsync_map_seen *told)
+static void join_seen(struct nfsync_dev *nd, struct nfsync_state *st,
+		      struct nf_conn *ct, int dir,
+		      const struct nfsync_map_seen *told, u32 other_win)
 	__must_hold(&ct->lock)
 {
 	struct ip_ct_tcp_state *seen = &ct->proto.tcp.seen[dir];
 
 	lockdep_assert_held(&ct->lock);
 
+	/* by td_maxwin it knows whether there is a number yet */
+	set_edge(nd, st, ct, dir, told->td_maxend, other_win);
 	seen->td_end = nfsync_seq_max(seen->td_end, told->td_end);
-	seen->td_maxend = nfsync_seq_max(seen->td_maxend, told->td_maxend);
 	seen->td_maxwin = max(seen->td_maxwin, told->td_maxwin);
 	seen->flags |= told->flags & ~IP_CT_TCP_FLAG_MAXACK_SET;
 	st->told_end[dir] = nfsync_seq_max(st->told_end[dir], told->td_end);
-	st->told_maxend[dir] = nfsync_seq_max(st->told_maxend[dir],
-					      told->td_maxend);
 }
 
 /**
@@ -328,10 +495,144 @@ void nfsync_window_take(struct nfsync_dev *nd, struct nfsync_state *st,
 {
 	lockdep_assert_held(&ct->lock);
 
-	if (nfsync_window_sees(st, dir))
-		join_seen(st, ct, dir, &told[dir]);
+	/* who knows a later packet than we do sees the direction now */
+	if (nfsync_window_sees(st, dir) &&
+	    !nfsync_seq_after(told[dir].td_end, ct->proto.tcp.seen[dir].td_end))
+		join_seen(nd, st, ct, dir, &told[dir], told[!dir].td_maxwin);
 	else
 		set_seen(nd, st, ct, dir, &told[dir], told[!dir].td_maxwin);
+}
+
+/**
+ * nfsync_window_raise() - take a peer's word on a right edge alone
+ * @nd: device, for its window policy
+ * @st: state
+ * @ct: its entry, TCP
+ * @dir: enum ip_conntrack_dir
+ * @told: both directions as told, without slack; td_maxend of @dir is later
+ *	than ours, td_end is not
+ *
+ * Context: ct->lock held.
+ */
+void nfsync_window_raise(struct nfsync_dev *nd, struct nfsync_state *st,
+			 struct nf_conn *ct, int dir,
+			 const struct nfsync_map_seen told[IP_CT_DIR_MAX])
+	__must_hold(&ct->lock)
+{
+	u32 edge, *maxend = &ct->proto.tcp.seen[dir].td_maxend;
+
+	lockdep_assert_held(&ct->lock);
+
+	if (!nfsync_window_slack(st, dir)) {
+		set_edge(nd, st, ct, dir, told[dir].td_maxend,
+			 told[!dir].td_maxwin);
+		return;
+	}
+	edge = later_edge(st, ct, dir, told[dir].td_maxend);
+	st->told_maxend[dir] = edge;
+	*maxend = edge;
+	if (nfsync_window_edge_slack(st, dir))
+		*maxend += nfsync_window_amount(st, dir);
+}
+
+/* Numbers of one packet: where it ends, and the right edge that it grants */
+struct numbers {
+	u32 end;
+	u32 edge;
+};
+
+/* Returns false when it has no header to tell */
+static bool numbers_of(const struct sk_buff *skb, const struct nf_conn *ct,
+		       int dir, struct numbers *n)
+{
+	int off = skb_transport_offset(skb);
+	const struct tcphdr *th;
+	struct tcphdr buf;
+	u32 win;
+
+	th = skb_header_pointer(skb, off, sizeof(buf), &buf);
+	if (!th || !th->ack)
+		return false;
+	win = ntohs(th->window);
+	if (!th->syn)
+		win <<= READ_ONCE(ct->proto.tcp.seen[dir].td_scale);
+	n->end = ntohl(th->seq) + skb->len - off - th->doff * 4 + th->syn +
+		 th->fin;
+	n->edge = ntohl(th->ack_seq) + win;
+	return true;
+}
+
+/* The half of a flow that this node had a copy of has come here */
+static void begin_half(struct nfsync_state *st, struct nf_conn *ct, int dir,
+		       u32 edge)
+	__must_hold(&ct->lock)
+{
+	u32 *maxend = &ct->proto.tcp.seen[!dir].td_maxend;
+
+	lockdep_assert_held(&ct->lock);
+
+	set_wide(st, ct, true);
+	if (!nfsync_window_edge_slack(st, !dir))
+		return;
+	/* its acks pass here from now on */
+	if (nfsync_window_edge(st, !dir, *maxend) == st->told_maxend[!dir])
+		*maxend = nfsync_seq_max(st->told_maxend[!dir], edge);
+	clear_bit(NFSYNC_ST_EDGE + !dir, &st->flags);
+}
+
+/* Returns whether the peers are to hear of it */
+static bool move_base(struct nfsync_state *st, struct nf_conn *ct, int dir,
+		      const struct numbers *n)
+{
+	u32 *td_end = &ct->proto.tcp.seen[dir].td_end;
+	bool moved;
+
+	spin_lock_bh(&ct->lock);
+	/* further than slack: conntrack moved it, and it is no secret */
+	moved = nfsync_window_slack(st, dir) &&
+		*td_end == st->told_end[dir] + nfsync_window_amount(st, dir) &&
+		nfsync_seq_after(n->end, st->told_end[dir]);
+	if (moved) {
+		if (!nfsync_window_is_wide(st, dir))
+			begin_half(st, ct, dir, n->edge);
+		WRITE_ONCE(st->told_end[dir], n->end);
+		*td_end = n->end + nfsync_window_amount(st, dir);
+	}
+	spin_unlock_bh(&ct->lock);
+	return moved;
+}
+
+/**
+ * nfsync_window_arrive() - a packet of a direction that has slack came here
+ * @nd: device, deferral is on: half of a flow may pass here
+ * @st: its state
+ * @ct: its entry, TCP
+ * @skb: the packet, accepted
+ * @dir: enum ip_conntrack_dir
+ *
+ * Conntrack does not see it as long as it is within slack.  Where the other
+ * direction passes a peer that peer has to know of it: its acks would be too
+ * far for it.  Where both come here, after a takeover, slack ends by itself.
+ *
+ * Context: softirq, RCU read side, before the packet is stamped.
+ */
+void nfsync_window_arrive(struct nfsync_dev *nd, struct nfsync_state *st,
+			  struct nf_conn *ct, const struct sk_buff *skb,
+			  int dir)
+{
+	struct numbers n;
+	s32 moved;
+
+	if ((!nfsync_window_is_wide(st, dir) && seen_lately(st, !dir)) ||
+	    !numbers_of(skb, ct, dir, &n))
+		return;
+	moved = n.end - READ_ONCE(st->told_end[dir]);
+	if (moved <= 0 ||
+	    (seen_lately(st, dir) &&
+	     moved <= (s32)nfsync_map_threshold(READ_ONCE(st->told_win[dir]))))
+		return;
+	if (move_base(st, ct, dir, &n))
+		nfsync_queue_update(nd, st, true);
 }
 
 /**
@@ -384,5 +685,5 @@ void nfsync_window_widen(const struct nfsync_state *st, struct nf_conn *ct)
 	for (d = 0; d < IP_CT_DIR_MAX; d++)
 		if (nfsync_window_slack(st, d))
 			ct->proto.tcp.seen[!d].td_maxwin =
-				nfsync_map_slack_win(st->told_win[d]);
+				slack_win(st, d);
 }
