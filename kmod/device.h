@@ -50,6 +50,7 @@ struct nfsync_dev {
 	struct nfsync_state_table table;
 	struct nfsync_queue queue;
 	struct nfsync_held_slice *held;	/* as many as queue.n_slices */
+	bool held_ready;		/* some of them may have ready ones */
 	struct nfsync_hooks hooks;
 	struct nfsync_natshare natshare;
 	struct nfsync_transport transport;
@@ -70,6 +71,12 @@ int nfsync_device_configure(struct nfsync_dev *nd,
 			    struct netlink_ext_ack *extack);
 int nfsync_device_register(void);
 void nfsync_device_unregister(void);
+
+/* May half of a flow pass here and half at a peer?  So says who defers */
+static inline bool nfsync_device_splits(const struct nfsync_dev *nd)
+{
+	return READ_ONCE(nd->cfg.defer);
+}
 
 /* true when frames can leave: up, and the sync link works */
 static inline bool nfsync_device_ready(const struct nfsync_dev *nd)

@@ -116,6 +116,26 @@ static bool wait_for_news(struct nfsync_dev *nd, struct nfsync_held *h,
 }
 
 /**
+ * nfsync_early_answered() - what conntrack calls new, and is not any more
+ * @skb: packet with an entry, right behind conntrack
+ *
+ * Conntrack asks first whether the entry was answered, and looks at its TCP
+ * state later: news in between make the packet valid, and leave it one of a
+ * new connection for the rules.
+ *
+ * Context: softirq, RCU read side.
+ */
+void nfsync_early_answered(struct sk_buff *skb)
+{
+	enum ip_conntrack_info ctinfo;
+	struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
+
+	if (unlikely(ctinfo == IP_CT_NEW) && ct &&
+	    test_bit(IPS_SEEN_REPLY_BIT, &ct->status))
+		nf_ct_set(skb, ct, IP_CT_ESTABLISHED);
+}
+
+/**
  * nfsync_early_packet() - conntrack called a packet invalid
  * @nd: device, deferral is on
  * @skb: the packet, without an entry
@@ -150,6 +170,7 @@ unsigned int nfsync_early_packet(struct nfsync_dev *nd, struct sk_buff *skb,
 		return NF_STOLEN;
 	}
 	nfsync_held_free(h);
+	nfsync_early_answered(skb);
 	return verdict;
 }
 
@@ -165,6 +186,7 @@ static void go_on(struct nfsync_dev *nd, struct nfsync_held *h,
 		nfsync_held_free(h);
 		return;
 	}
+	nfsync_early_answered(h->skb);
 	rest = nfsync_hooks_rest(nd, &h->state, &from);
 	/* 1: it passed them; anything else, and it is somebody else's now */
 	if (rest && nf_hook_slow(h->skb, &h->state, rest, from) != 1)

@@ -10,6 +10,7 @@ struct nfsync_dev;
 struct nfsync_held;
 struct sk_buff;
 
+void nfsync_early_answered(struct sk_buff *skb);
 unsigned int nfsync_early_packet(struct nfsync_dev *nd, struct sk_buff *skb,
 				 const struct nf_hook_state *state);
 void nfsync_early_go(struct nfsync_dev *nd, struct nfsync_held *h);

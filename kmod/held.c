@@ -280,16 +280,22 @@ static void go_list(struct nfsync_dev *nd, struct list_head *list)
 	}
 }
 
-/* Those that were let go where it was no time to send */
-static void slice_task(struct tasklet_struct *t)
+static void slice_run(struct nfsync_held_slice *sl)
 {
-	struct nfsync_held_slice *sl = from_tasklet(sl, t, task);
 	LIST_HEAD(ready);
 
 	spin_lock_bh(&sl->lock);
 	list_splice_init(&sl->ready, &ready);
 	spin_unlock_bh(&sl->lock);
 	go_list(sl->nd, &ready);
+}
+
+/* Those that were let go where it was no time to send */
+static void slice_task(struct tasklet_struct *t)
+{
+	struct nfsync_held_slice *sl = from_tasklet(sl, t, task);
+
+	slice_run(sl);
 }
 
 static void slice_timeout(struct timer_list *t)
@@ -414,9 +420,53 @@ void nfsync_held_go_all(struct nfsync_dev *nd, struct nfsync_state *st,
 	spin_lock_bh(&sl->lock);
 	clear_bit(NFSYNC_ST_AWAITED, &st->flags);
 	slice_take_its(sl, st, &sl->ready, why, true);
-	if (!list_empty(&sl->ready))
+	if (!list_empty(&sl->ready)) {
+		WRITE_ONCE(nd->held_ready, true);
 		tasklet_schedule(&sl->task);
+	}
 	spin_unlock_bh(&sl->lock);
+}
+
+/**
+ * nfsync_held_go_early() - those that wait for news of a state, right now
+ * @nd: device
+ * @st: the state
+ *
+ * In front of the packet that conntrack knew what to do with; those with which
+ * it does not yet wait on.
+ *
+ * Context: softirq or process, RCU read side, no lock held.
+ */
+void nfsync_held_go_early(struct nfsync_dev *nd, struct nfsync_state *st)
+{
+	struct nfsync_held_slice *sl = slice_of(nd, st);
+	LIST_HEAD(its);
+
+	spin_lock_bh(&sl->lock);
+	clear_bit(NFSYNC_ST_AWAITED, &st->flags);
+	slice_take_its(sl, st, &its, PFSYNC_STAT_EARLY_NEWS, true);
+	spin_unlock_bh(&sl->lock);
+	go_list(nd, &its);
+}
+
+/**
+ * nfsync_held_run() - send those that are ready, without waiting for the task
+ * @nd: device
+ *
+ * At the end of a frame: the task may have to wait for a processor, and what
+ * comes later must not be sent sooner.
+ *
+ * Context: softirq, RCU read side, no lock held.
+ */
+void nfsync_held_run(struct nfsync_dev *nd)
+{
+	unsigned int i;
+
+	if (likely(!READ_ONCE(nd->held_ready)))
+		return;
+	WRITE_ONCE(nd->held_ready, false);
+	for (i = 0; i < nd->queue.n_slices; i++)
+		slice_run(&nd->held[i]);
 }
 
 /**

@@ -67,6 +67,8 @@ void nfsync_held_go_first(struct nfsync_dev *nd, struct nfsync_state *st,
 			  enum pfsync_stat why);
 void nfsync_held_go_all(struct nfsync_dev *nd, struct nfsync_state *st,
 			enum pfsync_stat why);
+void nfsync_held_go_early(struct nfsync_dev *nd, struct nfsync_state *st);
+void nfsync_held_run(struct nfsync_dev *nd);
 void nfsync_held_flush(struct nfsync_dev *nd, enum pfsync_stat why);
 void nfsync_held_netdev(struct nfsync_dev *nd, const struct net_device *dev);
 
@@ -103,6 +105,20 @@ static inline void nfsync_held_news(struct nfsync_dev *nd,
 {
 	if (unlikely(test_bit(NFSYNC_ST_AWAITED, &st->flags)))
 		nfsync_held_go_all(nd, st, PFSYNC_STAT_EARLY_NEWS);
+}
+
+/**
+ * nfsync_held_overtaken() - a packet comes after some that wait for news
+ * @nd: device
+ * @st: its state
+ *
+ * Context: softirq or process, RCU read side, no lock held.
+ */
+static inline void nfsync_held_overtaken(struct nfsync_dev *nd,
+					 struct nfsync_state *st)
+{
+	if (unlikely(test_bit(NFSYNC_ST_AWAITED, &st->flags)))
+		nfsync_held_go_early(nd, st);
 }
 
 /**

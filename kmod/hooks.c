@@ -80,7 +80,8 @@ static bool is_split(const struct nfsync_state *st)
 static u32 far_of(const struct nfsync_dev *nd, const struct nfsync_state *st,
 		  u32 win)
 {
-	return is_split(st) && READ_ONCE(nd->peers.pair) ?
+	return nfsync_device_splits(nd) && is_split(st) &&
+	       READ_ONCE(nd->peers.pair) ?
 	       nfsync_map_wide_threshold(win) : nfsync_map_threshold(win);
 }
 
@@ -267,10 +268,11 @@ static unsigned int packet_forwarded(void *priv, struct sk_buff *skb,
 			return NF_ACCEPT;
 	}
 	if (unlikely(nfsync_window_slack(st, CTINFO2DIR(ctinfo))) &&
-	    READ_ONCE(nd->cfg.defer))
+	    nfsync_device_splits(nd))
 		nfsync_window_arrive(nd, st, ct, skb, CTINFO2DIR(ctinfo));
-	/* the first one is to stay the first */
+	/* those that came before it are to stay before it */
 	nfsync_held_answered(nd, st, PFSYNC_STAT_DEFER_MORE);
+	nfsync_held_overtaken(nd, st);
 	stamp(st, ctinfo);
 	look(nd, st, ct);
 	return NF_ACCEPT;
@@ -292,8 +294,10 @@ static unsigned int packet_tracked(void *priv, struct sk_buff *skb,
 {
 	struct nfsync_dev *nd = priv;
 
-	if (likely(skb_get_nfct(skb)))
+	if (likely(skb_get_nfct(skb))) {
+		nfsync_early_answered(skb);
 		return NF_ACCEPT;
+	}
 	return nfsync_early_packet(nd, skb, state);
 }
 

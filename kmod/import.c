@@ -525,7 +525,8 @@ static void loosen_tcp(struct nfsync_dev *nd, struct nfsync_state *st,
 }
 
 /* What this node holds, in the words of the merge rules */
-static unsigned int judge(struct nfsync_state *st, struct nf_conn *ct,
+static unsigned int judge(const struct nfsync_dev *nd, struct nfsync_state *st,
+			  struct nf_conn *ct,
 			  const struct nfsync_msg_peer peer[2])
 	__must_hold(&ct->lock)
 {
@@ -541,7 +542,8 @@ static unsigned int judge(struct nfsync_state *st, struct nf_conn *ct,
 	nfsync_map_export_peers(&pic, own, &timeout);
 	nfsync_conntrack_raise_levels(st, ct, own);
 	take = nfsync_merge_peers(pic.proto, own, peer);
-	if (take & NFSYNC_MERGE_STALE && pic.proto == IPPROTO_TCP)
+	if (nfsync_device_splits(nd) && take & NFSYNC_MERGE_STALE &&
+	    pic.proto == IPPROTO_TCP)
 		take |= nfsync_merge_edges(own, peer, take);
 	for (i = NFSYNC_SRC; i <= NFSYNC_DST; i++)
 		if (take & BIT(i))
@@ -631,7 +633,7 @@ void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
 	    test_bit(NFSYNC_ST_ASSUMED, &st->flags))
 		nfsync_state_assume_not(st);
 	before = st->told_state;
-	take = judge(st, ct, peer);
+	take = judge(nd, st, ct, peer);
 	split = (u32)jiffies - st->peer_at < NFSYNC_WINDOW_SPLIT;
 	if (take & (NFSYNC_MERGE_TAKE_BOTH | NFSYNC_MERGE_EDGE_BOTH)) {
 		if (nf_ct_protonum(ct) == IPPROTO_TCP)

@@ -499,6 +499,7 @@ static void receive(struct nfsync_dev *nd, struct sk_buff *skb)
 	}
 	if (hear(&fr, &wf))
 		apply(&fr, &wf);
+	nfsync_held_run(nd);
 }
 
 /* Context: softirq, RCU read side; consumes @skb, and never resubmits it */

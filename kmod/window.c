@@ -416,12 +416,15 @@ static void set_seen(struct nfsync_dev *nd, struct nfsync_state *st,
 {
 	struct ip_ct_tcp_state *seen = &ct->proto.tcp.seen[dir];
 	u32 edge = later_edge(st, ct, dir, told->td_maxend);
+	/* acks that came here were within slack: it is not known by them */
+	bool hidden = nfsync_window_edge(st, dir, seen->td_maxend) !=
+		      seen->td_maxend;
 
 	lockdep_assert_held(&ct->lock);
 
 	st->told_end[dir] = told->td_end;
 	st->told_win[dir] = other_win;
-	if (seen_lately(st, !dir))
+	if (nfsync_device_splits(nd) && seen_lately(st, !dir) && !hidden)
 		set_end(nd, st, ct, dir, told, other_win, edge);
 	else
 		set_both(nd, st, ct, dir, told, other_win);
@@ -444,7 +447,8 @@ static void set_edge(struct nfsync_dev *nd, struct nfsync_state *st,
 
 	lockdep_assert_held(&ct->lock);
 
-	if (!nfsync_window_sees(st, !dir) && may_slacken(nd, other_win))
+	if (nfsync_device_splits(nd) && !nfsync_window_sees(st, !dir) &&
+	    may_slacken(nd, other_win))
 		slack = nfsync_map_wide_slack(other_win);
 	st->told_maxend[dir] = nfsync_seq_max(st->told_maxend[dir], told);
 	if (slack) {
@@ -493,11 +497,15 @@ void nfsync_window_take(struct nfsync_dev *nd, struct nfsync_state *st,
 			const struct nfsync_map_seen told[IP_CT_DIR_MAX])
 	__must_hold(&ct->lock)
 {
+	u32 own = ct->proto.tcp.seen[dir].td_end;
+	bool left;
+
 	lockdep_assert_held(&ct->lock);
 
 	/* who knows a later packet than we do sees the direction now */
-	if (nfsync_window_sees(st, dir) &&
-	    !nfsync_seq_after(told[dir].td_end, ct->proto.tcp.seen[dir].td_end))
+	left = nfsync_device_splits(nd) &&
+	       nfsync_seq_after(told[dir].td_end, own);
+	if (nfsync_window_sees(st, dir) && !left)
 		join_seen(nd, st, ct, dir, &told[dir], told[!dir].td_maxwin);
 	else
 		set_seen(nd, st, ct, dir, &told[dir], told[!dir].td_maxwin);
