@@ -110,6 +110,9 @@ bench-quick: guest
 bench-bulk: guest
 	selftests/bench/bulk.sh
 
+bench-asym: guest
+	selftests/bench/asym.sh
+
 bench-failover: guest
 	selftests/bench/failover.sh
 
@@ -136,6 +139,7 @@ help:
 	@echo 'make lint           style and spelling'
 	@echo 'make bench-quick    instructions and bytes a connection costs'
 	@echo 'make bench-bulk     instructions and bytes a state costs in a transfer'
+	@echo 'make bench-asym     two firewalls at once against one, and a plot'
 	@echo 'make bench-failover how long a takeover by keepalived takes'
 	@echo 'make modules        the module for KERNEL=6.1|6.12|7.2|debug|kcsan,'
 	@echo '                    in build/'
@@ -145,4 +149,4 @@ help:
 	install-tools uninstall uninstall-module uninstall-dkms \
 	uninstall-tools check check-unit check-fuzz lint guest check-guest \
 	check-debug check-kcsan check-vng demo shell bench-quick bench-bulk \
-	bench-failover clean help
+	bench-asym bench-failover clean help

@@ -14,7 +14,8 @@
  * is called once.  This is what the kernel's own queue to userspace does, only
  * that the packet waits behind the last hook and not in front of the next.
  *
- * Released by: INS_ACK, any other message about the state, a further packet of
+ * Released by: INS_ACK of each peer that listens, for any of them may be the
+ * one that the answer comes by; any other message about the state, a further packet of
  * the flow (which then follows it), and what releases every packet that waits.
  */
 #include <linux/err.h>
@@ -103,6 +104,7 @@ static void hold(struct nfsync_dev *nd, struct nfsync_state *st,
 		 struct nfsync_held *h)
 {
 	h->st = st;
+	h->peers = nfsync_peer_listeners(nd);
 	if (!nfsync_held_add(nd, h)) {
 		nfsync_held_send(h);
 		return;

@@ -50,7 +50,6 @@ struct nfsync_dev {
 	struct nfsync_state_table table;
 	struct nfsync_queue queue;
 	struct nfsync_held_slice *held;	/* as many as queue.n_slices */
-	bool held_ready;		/* some of them may have ready ones */
 	struct nfsync_hooks hooks;
 	struct nfsync_natshare natshare;
 	struct nfsync_transport transport;

@@ -280,22 +280,16 @@ static void go_list(struct nfsync_dev *nd, struct list_head *list)
 	}
 }
 
-static void slice_run(struct nfsync_held_slice *sl)
+/* Those that were let go where it was no time to send */
+static void slice_task(struct tasklet_struct *t)
 {
+	struct nfsync_held_slice *sl = from_tasklet(sl, t, task);
 	LIST_HEAD(ready);
 
 	spin_lock_bh(&sl->lock);
 	list_splice_init(&sl->ready, &ready);
 	spin_unlock_bh(&sl->lock);
 	go_list(sl->nd, &ready);
-}
-
-/* Those that were let go where it was no time to send */
-static void slice_task(struct tasklet_struct *t)
-{
-	struct nfsync_held_slice *sl = from_tasklet(sl, t, task);
-
-	slice_run(sl);
 }
 
 static void slice_timeout(struct timer_list *t)
@@ -405,6 +399,31 @@ void nfsync_held_go_first(struct nfsync_dev *nd, struct nfsync_state *st,
 }
 
 /**
+ * nfsync_held_ack() - a peer knows the flow of a first packet
+ * @nd: device
+ * @st: its state
+ *
+ * Its answer may come by any of them: it waits for as many as listened when it
+ * came.
+ *
+ * Context: softirq, RCU read side, no lock held.
+ */
+void nfsync_held_ack(struct nfsync_dev *nd, struct nfsync_state *st)
+{
+	struct nfsync_held_slice *sl = slice_of(nd, st);
+	struct nfsync_held *h;
+	bool enough = false;
+
+	spin_lock_bh(&sl->lock);
+	hlist_for_each_entry(h, bucket(sl, st), by_state)
+		if (h->st == st && !h->early)
+			enough = ++h->acks >= h->peers;
+	spin_unlock_bh(&sl->lock);
+	if (enough)
+		nfsync_held_go_first(nd, st, PFSYNC_STAT_DEFER_ACK);
+}
+
+/**
  * nfsync_held_go_all() - release all packets of a state at the end of the batch
  * @nd: device
  * @st: the state
@@ -420,10 +439,8 @@ void nfsync_held_go_all(struct nfsync_dev *nd, struct nfsync_state *st,
 	spin_lock_bh(&sl->lock);
 	clear_bit(NFSYNC_ST_AWAITED, &st->flags);
 	slice_take_its(sl, st, &sl->ready, why, true);
-	if (!list_empty(&sl->ready)) {
-		WRITE_ONCE(nd->held_ready, true);
+	if (!list_empty(&sl->ready))
 		tasklet_schedule(&sl->task);
-	}
 	spin_unlock_bh(&sl->lock);
 }
 
@@ -432,8 +449,9 @@ void nfsync_held_go_all(struct nfsync_dev *nd, struct nfsync_state *st,
  * @nd: device
  * @st: the state
  *
- * In front of the packet that conntrack knew what to do with; those with which
- * it does not yet wait on.
+ * Not by the task, which may have to wait for a processor: what comes later
+ * must not leave sooner.  Those with which conntrack does not know yet what to
+ * do wait on.
  *
  * Context: softirq or process, RCU read side, no lock held.
  */
@@ -447,26 +465,6 @@ void nfsync_held_go_early(struct nfsync_dev *nd, struct nfsync_state *st)
 	slice_take_its(sl, st, &its, PFSYNC_STAT_EARLY_NEWS, true);
 	spin_unlock_bh(&sl->lock);
 	go_list(nd, &its);
-}
-
-/**
- * nfsync_held_run() - send those that are ready, without waiting for the task
- * @nd: device
- *
- * At the end of a frame: the task may have to wait for a processor, and what
- * comes later must not be sent sooner.
- *
- * Context: softirq, RCU read side, no lock held.
- */
-void nfsync_held_run(struct nfsync_dev *nd)
-{
-	unsigned int i;
-
-	if (likely(!READ_ONCE(nd->held_ready)))
-		return;
-	WRITE_ONCE(nd->held_ready, false);
-	for (i = 0; i < nd->queue.n_slices; i++)
-		slice_run(&nd->held[i]);
 }
 
 /**

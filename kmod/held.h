@@ -28,7 +28,9 @@ struct nfsync_held {
 	struct net_device *physout;	/* of a bridged packet */
 	u32 at;				/* jiffies when it began to wait */
 	enum pfsync_stat why;		/* it leaves */
-	bool early;			/* for news; else for an answer */
+	bool early;			/* for news; else for answers */
+	u8 peers;			/* that are to answer */
+	u8 acks;			/* that came */
 };
 
 #define NFSYNC_HELD_BITS	6
@@ -65,10 +67,10 @@ bool nfsync_held_over(const struct nfsync_dev *nd, const struct nfsync_held *h);
 
 void nfsync_held_go_first(struct nfsync_dev *nd, struct nfsync_state *st,
 			  enum pfsync_stat why);
+void nfsync_held_ack(struct nfsync_dev *nd, struct nfsync_state *st);
 void nfsync_held_go_all(struct nfsync_dev *nd, struct nfsync_state *st,
 			enum pfsync_stat why);
 void nfsync_held_go_early(struct nfsync_dev *nd, struct nfsync_state *st);
-void nfsync_held_run(struct nfsync_dev *nd);
 void nfsync_held_flush(struct nfsync_dev *nd, enum pfsync_stat why);
 void nfsync_held_netdev(struct nfsync_dev *nd, const struct net_device *dev);
 
@@ -91,6 +93,20 @@ static inline void nfsync_held_answered(struct nfsync_dev *nd,
 }
 
 /**
+ * nfsync_held_acked() - a peer acknowledged the state of a flow
+ * @nd: device
+ * @st: the state
+ *
+ * Context: softirq, RCU read side, no lock held.
+ */
+static inline void nfsync_held_acked(struct nfsync_dev *nd,
+				     struct nfsync_state *st)
+{
+	if (test_bit(NFSYNC_ST_HELD, &st->flags))
+		nfsync_held_ack(nd, st);
+}
+
+/**
  * nfsync_held_news() - a peer's news of a flow were applied to its entry
  * @nd: device
  * @st: its state
@@ -104,7 +120,7 @@ static inline void nfsync_held_news(struct nfsync_dev *nd,
 				    struct nfsync_state *st)
 {
 	if (unlikely(test_bit(NFSYNC_ST_AWAITED, &st->flags)))
-		nfsync_held_go_all(nd, st, PFSYNC_STAT_EARLY_NEWS);
+		nfsync_held_go_early(nd, st);
 }
 
 /**

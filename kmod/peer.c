@@ -332,12 +332,17 @@ static struct nfsync_peer *add(struct nfsync_peers *p, u32 creatorid,
 	return peer;
 }
 
+/* For so long after its last word it is expected to answer, jiffies */
+static unsigned long listening(const struct nfsync_peer *peer)
+{
+	return peer->creatorid ? NFSYNC_PEER_LISTENS : NFSYNC_BSD_SILENT;
+}
+
 /* Deferral may wait for its answers for so long */
 static void listens(struct nfsync_peers *p, const struct nfsync_peer *peer)
 	__must_hold(&p->lock)
 {
-	unsigned long until = jiffies + (peer->creatorid ? NFSYNC_PEER_LISTENS :
-							   NFSYNC_BSD_SILENT);
+	unsigned long until = jiffies + listening(peer);
 
 	lockdep_assert_held(&p->lock);
 
@@ -653,6 +658,26 @@ bool nfsync_peer_serves(struct nfsync_dev *nd)
 bool nfsync_peer_listens(const struct nfsync_dev *nd)
 {
 	return time_before(jiffies, READ_ONCE(nd->peers.listens_until));
+}
+
+/**
+ * nfsync_peer_listeners() - how many peers would answer at once?
+ * @nd: device
+ *
+ * Context: any.
+ * Return: their number, as nfsync_peer_listens() means it.
+ */
+unsigned int nfsync_peer_listeners(struct nfsync_dev *nd)
+{
+	struct nfsync_peers *p = &nd->peers;
+	unsigned int i, n = 0;
+
+	spin_lock_bh(&p->lock);
+	for (i = 0; i < p->n; i++)
+		n += p->v[i].live && time_before(jiffies, p->v[i].heard +
+						 listening(&p->v[i]));
+	spin_unlock_bh(&p->lock);
+	return n;
 }
 
 /**

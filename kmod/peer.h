@@ -86,6 +86,7 @@ bool nfsync_peer_start_of(struct nfsync_dev *nd,
 bool nfsync_peer_losses(struct nfsync_dev *nd, u32 creatorid, u64 *lost,
 			u32 *missing);
 bool nfsync_peer_listens(const struct nfsync_dev *nd);
+unsigned int nfsync_peer_listeners(struct nfsync_dev *nd);
 void nfsync_peer_reconciled(struct nfsync_dev *nd, u32 creatorid);
 bool nfsync_peer_serves(struct nfsync_dev *nd);
 bool nfsync_peer_get(struct nfsync_dev *nd, unsigned int i,

@@ -228,7 +228,7 @@ static void in_ins_ack(const struct frame *fr,
 		nfsync_wire_get_id(s->body + i * s->stride, &m);
 		st = nfsync_state_find_id(nd, m.id, m.creatorid);
 		if (st)
-			nfsync_held_answered(nd, st, PFSYNC_STAT_DEFER_ACK);
+			nfsync_held_acked(nd, st);
 		else
 			nfsync_stats_inc(nd, PFSYNC_STAT_BADSTATE);
 	}
@@ -499,7 +499,6 @@ static void receive(struct nfsync_dev *nd, struct sk_buff *skb)
 	}
 	if (hear(&fr, &wf))
 		apply(&fr, &wf);
-	nfsync_held_run(nd);
 }
 
 /* Context: softirq, RCU read side; consumes @skb, and never resubmits it */

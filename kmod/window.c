@@ -628,19 +628,22 @@ void nfsync_window_arrive(struct nfsync_dev *nd, struct nfsync_state *st,
 			  struct nf_conn *ct, const struct sk_buff *skb,
 			  int dir)
 {
+	bool wide = nfsync_window_is_wide(st, dir);
+	/* that moves it; one that only acknowledges may come before that */
+	bool first = !wide || !seen_lately(st, dir);
 	struct numbers n;
 	s32 moved;
 
-	if ((!nfsync_window_is_wide(st, dir) && seen_lately(st, !dir)) ||
+	if ((!wide && seen_lately(st, !dir)) ||
 	    !numbers_of(skb, ct, dir, &n))
 		return;
 	moved = n.end - READ_ONCE(st->told_end[dir]);
 	if (moved <= 0 ||
-	    (seen_lately(st, dir) &&
+	    (!first &&
 	     moved <= (s32)nfsync_map_threshold(READ_ONCE(st->told_win[dir]))))
 		return;
 	if (move_base(st, ct, dir, &n))
-		nfsync_queue_update(nd, st, true);
+		nfsync_queue_update(nd, st, first);
 }
 
 /**

@@ -107,7 +107,7 @@ CLEANUP=()
 TMP=$(mktemp -d)
 SPAWNED=()
 NAMESPACES=()
-cl='' sw='' fw1='' fw2='' sv=''
+cl='' sw='' fw1='' fw2='' fw3='' sv=''
 
 # on_exit COMMAND...: run at the end, last one first
 on_exit()
@@ -228,19 +228,39 @@ sent_but_hellos()
 		END { print NR ? sent : "no-counters" }'
 }
 
+# rx_packets NS DEV: that came in there
+rx_packets()
+{
+	in_ns "$1" cat /proc/net/dev | mawk -v dev="$2:" '$1 == dev { print $3 }'
+}
+
+rx_beyond()
+{
+	local now
+
+	now=$(rx_packets "$1" "$2")
+	echo "$now packets from $2 in $1, wanted $3"
+	[ "$now" -ge "$3" ]
+}
+
+# wait_packets NS DEV N: until N more came in there
+wait_packets()
+{
+	local now
+
+	now=$(rx_packets "$1" "$2")
+	wait_for $((WAIT * 2)) rx_beyond "$1" "$2" $((now + $3))
+}
+
 # lan_packets NS: that came to it from cl
 lan_packets()
 {
-	in_ns "$1" cat /proc/net/dev | mawk '$1 == "lan:" { print $3 }'
+	rx_packets "$1" lan
 }
 
 lan_beyond()
 {
-	local now
-
-	now=$(lan_packets "$1")
-	echo "$now packets from lan in $1, wanted $2"
-	[ "$now" -ge "$2" ]
+	rx_beyond "$1" lan "$2"
 }
 
 # three_flushes NS...: the longest of theirs, and a tenth of a second at least
@@ -294,7 +314,7 @@ ns_text()
 # The bridges and the cables from them to everybody's namespace.
 switch_text()
 {
-	local side ns
+	local side
 
 	echo "@$sw"
 	for side in lan wan; do
@@ -303,7 +323,15 @@ switch_text()
 		ip link set sw$side up
 		EOF
 	done
-	for ns in cl:lan fw1:lan fw2:lan sv:wan fw1:wan fw2:wan; do
+	legs_text cl:lan fw1:lan fw2:lan sv:wan fw1:wan fw2:wan
+}
+
+# legs_text NAME:SIDE...: cables from the switches
+legs_text()
+{
+	local ns side
+
+	for ns in "$@"; do
 		side=${ns#*:}
 		ns=${ns%:*}
 		cat <<-EOF
@@ -327,7 +355,7 @@ host_text()
 	EOF
 }
 
-# fw_text NS NUMBER (1 or 3: the last digit of its addresses)
+# fw_text NS NUMBER (1, 3 or of a third one 5: the last digit of its addresses)
 fw_text()
 {
 	cat <<-EOF
@@ -494,6 +522,47 @@ topo_up()
 	[ "$server" = 0 ] || start_server
 }
 
+# switch_sync: in place of the cable between fw1 and fw2, and with fw3 on it,
+# which has no other cable
+switch_sync()
+{
+	local ns digit=0
+
+	fw3=${fw2/fw2/fw3}
+	NAMESPACES+=("$fw3")
+	{
+		ns_text "$fw3"
+		cat <<-EOF
+		@$fw1
+		ip link del sync
+		@$sw
+		ip link add swsync type bridge forward_delay 0 stp_state 0 mcast_snooping 0
+		ip link set swsync up
+		EOF
+		for ns in fw1 fw2 fw3; do
+			digit=$((digit + 1))
+			echo "@$sw"
+			legs_text $ns:sync
+			cat <<-EOF
+			@${!ns}
+			sysctl net.ipv6.conf.sync.addr_gen_mode=1
+			ip addr add 10.0.9.$digit/24 dev sync
+			ip link set sync up
+			EOF
+		done
+	} | netlab && ruleset_strict "$fw3"
+}
+
+# third_legs: fw3 gets the cables that make it a firewall, as .5
+third_legs()
+{
+	{
+		echo "@$sw"
+		legs_text fw3:lan fw3:wan
+		fw_text "$fw3" 5
+	} | netlab
+}
+
 topo_down()
 {
 	kill_spawned
@@ -569,18 +638,25 @@ fw_on()
 	DEAD=
 }
 
+# paths_by FORWARD BACK: from cl by the one, from sv by the other, by the last
+# digits of their addresses
+paths_by()
+{
+	cat <<-EOF | netlab
+	@$cl
+	ip route replace default via 10.0.1.$1
+	ip route replace default via fd00:1::$1
+	@$sv
+	ip route replace default via 10.0.2.$2
+	ip route replace default via fd00:2::$2
+	EOF
+}
+
 # split_paths: from cl by fw1, from sv by fw2; so every flow is seen half by
 # each node
 split_paths()
 {
-	cat <<-EOF | netlab
-	@$cl
-	ip route replace default via 10.0.1.1
-	ip route replace default via fd00:1::1
-	@$sv
-	ip route replace default via 10.0.2.3
-	ip route replace default via fd00:2::3
-	EOF
+	paths_by 1 3
 }
 
 unsplit_paths()
@@ -837,17 +913,22 @@ ct_list()
 	}' | sort
 }
 
-# Do fw1 and fw2 list the same entries? Prints where not.
+# same_tables [NS...]: do they, or fw2, list what fw1 lists? Prints where not.
 same_tables()
 {
+	local ns
+
 	ct_list "$fw1" > "$TMP/fw1.ct"
-	ct_list "$fw2" > "$TMP/fw2.ct"
-	diff "$TMP/fw1.ct" "$TMP/fw2.ct"
+	for ns in "${@:-$fw2}"; do
+		ct_list "$ns" > "$TMP/other.ct"
+		diff "$TMP/fw1.ct" "$TMP/other.ct" || return 1
+	done
 }
 
+# wait_same_tables [NS...]: fw1's is theirs, which are fw2 unless said
 wait_same_tables()
 {
-	wait_for "$WAIT" same_tables
+	wait_for "$WAIT" same_tables "$@"
 }
 
 # ct_count NS [conntrack options]: entries, all of them without options
@@ -922,6 +1003,61 @@ refused_count()
 	rule_count "$1" refused inet lab
 }
 
+# What the rules of each node had dropped when the running test began
+declare -A DROPPED=()
+
+# forget_bad NS...: what was bad until now
+forget_bad()
+{
+	local ns
+
+	for ns in "$@"; do
+		DROPPED[$ns]="$(invalid_count "$ns") $(refused_count "$ns")"
+	done
+}
+
+# nothing_bad NS...: since then. Not what conntrack itself counts, which is
+# more: a packet that waits for news was invalid when it came.
+nothing_bad()
+{
+	local ns was
+
+	for ns in "$@"; do
+		read -r -a was <<< "${DROPPED[$ns]}"
+		expect "invalid on $ns" \
+			$(($(invalid_count "$ns") - was[0])) eq 0
+		expect "refused on $ns" \
+			$(($(refused_count "$ns") - was[1])) eq 0
+	done
+}
+
+# closed_stay NS...: connections that were reset are there until all are counted
+closed_stay()
+{
+	local ns
+
+	for ns in "$@"; do
+		printf '@%s\nsysctl net.netfilter.nf_conntrack_tcp_timeout_close=120\n' "$ns"
+	done | netlab
+}
+
+# tcp_resets NS: that its TCP sent
+tcp_resets()
+{
+	in_ns "$1" cat /proc/net/snmp | mawk '
+	$1 == "Tcp:" && !col { for (i = 2; i <= NF; i++) if ($i == "OutRsts") col = i; next }
+	$1 == "Tcp:" { print $col }'
+}
+
+# tcp_ext NS COUNTER: of a host's TCP, as TCPSynRetrans
+tcp_ext()
+{
+	in_ns "$1" cat /proc/net/netstat | mawk -v want="$2" '
+	$1 != "TcpExt:" { next }
+	!col { for (i = 2; i <= NF; i++) if ($i == want) col = i; next }
+	{ print $col }'
+}
+
 # stat_get NS COUNTER: one counter of ethtool -S
 stat_get()
 {
@@ -992,7 +1128,7 @@ dump()
 {
 	local ns
 
-	for ns in "$fw1" "$fw2"; do
+	for ns in "$fw1" "$fw2" ${fw3:+"$fw3"}; do
 		[ -e "/run/netns/$ns" ] || continue
 		echo "--- $ns: $(ct_count "$ns") states"
 		ct_list "$ns" | head -n 10

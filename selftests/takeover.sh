@@ -47,10 +47,7 @@ bad_packets()
 # wait_traffic NS N: until N more packets came to it from cl
 wait_traffic()
 {
-	local now
-
-	now=$(lan_packets "$1")
-	wait_for $((WAIT * 2)) lan_beyond "$1" $((now + $2))
+	wait_packets "$1" lan "$2"
 }
 
 test_200_connections()

@@ -1,14 +1,16 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# conntrackd.sh - the peer that nfsync is measured against: FTFW on the sync
-# link, states in the peer's kernel at once or with its daemon until a commit
+# conntrackd.sh - the peer that nfsync is measured against: FTFW or NOTRACK on
+# the sync link, states in the peer's kernel at once or with its daemon until a
+# commit
 
+# conntrackd_config NUMBER FROM TO LIVE MODE WINDOWS
 conntrackd_config()
 {
 	cat <<-EOF
 	Sync {
-		Mode FTFW {
+		Mode $5 {
 			DisableExternalCache $4
 			StartupResync no
 		}
@@ -22,7 +24,7 @@ conntrackd_config()
 			Checksum on
 		}
 		Options {
-			TCPWindowTracking On
+			TCPWindowTracking $6
 		}
 	}
 	General {
@@ -54,13 +56,17 @@ conntrackd_config()
 }
 
 # shellcheck disable=SC2154 # the namespaces are lib.sh's
-# conntrackd_up [no]: "no" for states that wait in the daemon
+# conntrackd_up [LIVE=yes [MODE=FTFW [WINDOWS=On]]]: LIVE "no" for states that
+# wait in the daemon; WINDOWS "Off" (the daemon's default) for TCP states that
+# let everything through in the peer's kernel, whatever its sequence numbers
 conntrackd_up()
 {
-	local live=${1:-yes}
+	local how=("${1:-yes}" "${2:-FTFW}" "${3:-On}")
 
-	conntrackd_config 1 "$FW1_SYNC" "$FW2_SYNC" "$live" > "$TMP/conntrackd.1"
-	conntrackd_config 2 "$FW2_SYNC" "$FW1_SYNC" "$live" > "$TMP/conntrackd.2"
+	conntrackd_config 1 "$FW1_SYNC" "$FW2_SYNC" "${how[@]}" \
+		> "$TMP/conntrackd.1"
+	conntrackd_config 2 "$FW2_SYNC" "$FW1_SYNC" "${how[@]}" \
+		> "$TMP/conntrackd.2"
 	modprobe nf_conntrack_netlink
 	spawn "$fw1" conntrackd -C "$TMP/conntrackd.1"
 	spawn "$fw2" conntrackd -C "$TMP/conntrackd.2"

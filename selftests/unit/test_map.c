@@ -892,6 +892,38 @@ static void slack_covers_the_bound(void)
 	}
 }
 
+/*
+ * A half that passes elsewhere may be behind by what is not told yet and by
+ * what passes until the news are here; large windows are as without a split.
+ */
+static void wide_slack_covers_its_bound(void)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(windows); i++) {
+		u32 w = windows[i];
+		u32 told = nfsync_map_wide_threshold(w);
+		u32 slack = nfsync_map_wide_slack(w);
+		u64 least = told, win = w + 2 * (u64)slack;
+
+		KTAP_EXPECT(told >= nfsync_map_threshold(w));
+		KTAP_EXPECT(told <= (192 << 10) || told == w / 4);
+		KTAP_EXPECT(slack >= nfsync_map_slack(w));
+		KTAP_EXPECT(slack <= (768 << 10) || slack == (u64)w * 3 / 4);
+		KTAP_EXPECT(slack >= least + least / 2);
+		KTAP_EXPECT(w || (!told && !slack));
+		KTAP_EXPECT_EQ(nfsync_map_wide_slack_win(w),
+			       win > 0xffffffff ? 0xffffffff : win);
+	}
+	KTAP_EXPECT_EQ(nfsync_map_wide_threshold(1000), 3000);
+	KTAP_EXPECT_EQ(nfsync_map_wide_slack(1000), 12000);
+	KTAP_EXPECT_EQ(nfsync_map_wide_threshold(65535), 65535 * 3);
+	KTAP_EXPECT_EQ(nfsync_map_wide_slack(65535), 65535 * 12);
+	KTAP_EXPECT_EQ(nfsync_map_wide_threshold(65537), 192 << 10);
+	KTAP_EXPECT_EQ(nfsync_map_wide_slack(65537), 768 << 10);
+	KTAP_EXPECT_EQ(nfsync_map_wide_slack(4 << 20), 3 << 20);
+}
+
 static const struct ktap_test tests[] = {
 	KTAP_TEST(tcp_state_to_levels),
 	KTAP_TEST(tcp_levels_to_state),
@@ -923,6 +955,7 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(refusals_of_tcp),
 	KTAP_TEST(refusals_of_protocols),
 	KTAP_TEST(slack_covers_the_bound),
+	KTAP_TEST(wide_slack_covers_its_bound),
 };
 
 KTAP_MAIN(tests)

@@ -78,6 +78,39 @@ static void sides_are_independent(void)
 		       NFSYNC_MERGE_TAKE_DST | NFSYNC_MERGE_STALE);
 }
 
+/* What a peer knows of kept sides: their right edges, where levels agree */
+static void edges_of_kept_sides(void)
+{
+	static const struct {
+		struct nfsync_msg_peer own[2], theirs[2];
+		unsigned int verdict, edges;
+	} t[] = {
+		{ { { .level = 4, .seqhi = 10 }, { .level = 4, .seqhi = 20 } },
+		  { { .level = 4, .seqhi = 11 }, { .level = 4, .seqhi = 20 } },
+		  NFSYNC_MERGE_STALE,
+		  NFSYNC_MERGE_EDGE_SRC | NFSYNC_MERGE_NUMBERS },
+		{ { { .level = 4, .seqhi = 10 }, { .level = 4, .seqhi = 20 } },
+		  { { .level = 4, .seqhi = 11 }, { .level = 4, .seqhi = 21 } },
+		  NFSYNC_MERGE_STALE | NFSYNC_MERGE_TAKE_SRC,
+		  NFSYNC_MERGE_EDGE_DST | NFSYNC_MERGE_NUMBERS },
+		{ { { .level = 4, .seqhi = 10 }, { .level = 4, .seqhi = 20 } },
+		  { { .level = 4, .seqhi = 9 }, { .level = 4, .seqhi = 20 } },
+		  NFSYNC_MERGE_STALE, NFSYNC_MERGE_NUMBERS },
+		{ { { .level = 7, .seqhi = 10 }, { .level = 4, .seqhi = 20 } },
+		  { { .level = 4, .seqhi = 11 }, { .level = 4, .seqhi = 21 } },
+		  NFSYNC_MERGE_STALE, NFSYNC_MERGE_EDGE_DST },
+		{ { { .level = 4, .seqhi = 0xfffffff0 }, { .level = 4 } },
+		  { { .level = 4, .seqhi = 5 }, { .level = 4 } },
+		  NFSYNC_MERGE_STALE,
+		  NFSYNC_MERGE_EDGE_SRC | NFSYNC_MERGE_NUMBERS },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(t); i++)
+		KTAP_EXPECT_EQ(nfsync_merge_edges(t[i].own, t[i].theirs,
+						  t[i].verdict), t[i].edges);
+}
+
 /* A higher level is newer even when the sequence number is not, on both sides */
 static void level_before_sequence(void)
 {
@@ -263,6 +296,7 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(serial_order),
 	KTAP_TEST(equal_is_taken),
 	KTAP_TEST(sides_are_independent),
+	KTAP_TEST(edges_of_kept_sides),
 	KTAP_TEST(level_before_sequence),
 	KTAP_TEST(sequence_wraps),
 	KTAP_TEST(every_level_pair),
