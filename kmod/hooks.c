@@ -65,6 +65,7 @@ static struct slot *slot_of(const struct net *net)
 
 enum news {
 	NEWS_NONE,
+	NEWS_LATER,			/* the same, and no packet depends on it */
 	NEWS_SOME,			/* UPD_C will do, within the interval */
 	NEWS_URGENT,			/* now: the peer's window runs out */
 	NEWS_FULL,			/* UPD_C has no field for it */
@@ -121,6 +122,22 @@ static __always_inline bool went_far(const struct nfsync_state *st,
 		     READ_ONCE(st->told_maxend[d])) > far;
 }
 
+/*
+ * What the other half of a split flow is judged by is to be there before that.
+ * In these states one side has said its last, or both have.
+ */
+static enum news state_news(u8 state)
+{
+	switch (state) {
+	case TCP_CONNTRACK_CLOSE_WAIT:
+	case TCP_CONNTRACK_TIME_WAIT:
+	case TCP_CONNTRACK_CLOSE:
+		return NEWS_LATER;
+	default:
+		return NEWS_SOME;
+	}
+}
+
 static enum news tcp_news(const struct nfsync_dev *nd,
 			  const struct nfsync_state *st,
 			  const struct nf_conn *ct)
@@ -129,7 +146,8 @@ static enum news tcp_news(const struct nfsync_dev *nd,
 	enum news a, b;
 
 	if (READ_ONCE(tcp->state) != READ_ONCE(st->told_state))
-		return NEWS_SOME;
+		return nfsync_device_splits(nd) ?
+		       state_news(READ_ONCE(tcp->state)) : NEWS_SOME;
 
 	if (likely(!went_far(st, tcp, IP_CT_DIR_ORIGINAL) &&
 		   !went_far(st, tcp, IP_CT_DIR_REPLY)))
@@ -185,8 +203,8 @@ static void look(struct nfsync_dev *nd, struct nfsync_state *st,
 	if (news == NEWS_FULL)
 		nfsync_queue_update_full(nd, st, is_split(st));
 	else
-		nfsync_queue_update(nd, st,
-				    news == NEWS_URGENT || is_split(st));
+		nfsync_queue_update(nd, st, news == NEWS_URGENT ||
+				    (news == NEWS_SOME && is_split(st)));
 }
 
 /* --- packets --- */

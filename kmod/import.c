@@ -600,6 +600,15 @@ static void update_rest(struct nfsync_dev *nd, struct nfsync_state *st,
 	nfsync_state_refresh(st, nf_ct_expires(ct) / HZ);
 }
 
+/*
+ * Two that see a half of a flow each tell what they see: what the sender lacks
+ * crossed with its message, and a lost frame is noticed by its number.
+ */
+static bool is_on_its_way(unsigned int take, bool told)
+{
+	return take & NFSYNC_MERGE_NUMBERS || told;
+}
+
 /**
  * nfsync_import_update() - merge what a peer says into an entry
  * @nd: device
@@ -619,7 +628,7 @@ void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
 			  const struct nfsync_msg_ext *ext, u32 expire)
 {
 	struct nf_conn *ct = st->ct;
-	bool further = false, split;
+	bool further = false, split, told;
 	unsigned int take;
 	u8 before, after;
 
@@ -634,7 +643,10 @@ void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
 		nfsync_state_assume_not(st);
 	before = st->told_state;
 	take = judge(nd, st, ct, peer);
-	split = (u32)jiffies - st->peer_at < NFSYNC_WINDOW_SPLIT;
+	split = nfsync_device_splits(nd) &&
+		(u32)jiffies - st->peer_at < NFSYNC_WINDOW_SPLIT;
+	told = nf_ct_protonum(ct) == IPPROTO_TCP &&
+	       ct->proto.tcp.state == before;
 	if (take & (NFSYNC_MERGE_TAKE_BOTH | NFSYNC_MERGE_EDGE_BOTH)) {
 		if (nf_ct_protonum(ct) == IPPROTO_TCP)
 			further = update_tcp(nd, st, ct, peer, ext, take);
@@ -656,14 +668,12 @@ void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
 		nfsync_stats_inc(nd, PFSYNC_STAT_IMP_UPDATED);
 	if (before != after)
 		nf_conntrack_eventmask_report(BIT(IPCT_PROTOINFO), ct, 0, 0);
-	/* two that see a half each tell what they see, and lack the other's */
-	if (take & NFSYNC_MERGE_STALE &&
-	    !(split && take & NFSYNC_MERGE_NUMBERS)) {
+	if (take & NFSYNC_MERGE_STALE && !(split && is_on_its_way(take, told))) {
 		nfsync_stats_inc(nd, PFSYNC_STAT_STALE);
 		nfsync_queue_update(nd, st, false);
 	}
 	if (further)
-		nfsync_queue_update(nd, st, true);
+		nfsync_queue_update(nd, st, false);
 }
 
 /**

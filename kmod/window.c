@@ -234,11 +234,16 @@ void nfsync_window_forget(struct nfsync_dev *nd, struct nfsync_state *st)
 	spin_unlock_bh(&ct->lock);
 }
 
+/*
+ * Not by NFSYNC_ST_LOCAL: that is taken away by the first word of a peer two
+ * seconds after our last packet, and it may have spoken for the last time
+ * before.
+ */
 static bool doubt_one(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
 {
 	struct nf_conn *ct;
 
-	if (test_bit(NFSYNC_ST_LOCAL, &st->flags) || !nfsync_state_get(st))
+	if (!nfsync_state_get(st))
 		return false;
 
 	ct = st->ct;

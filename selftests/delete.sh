@@ -225,10 +225,10 @@ test_tcp_port_reused()
 
 	start_empty
 	for ((i = 0; i < 5; i++)); do
-		check "connection $i" flow_cl -p 40000 -a
+		check "connection $i" flow_cl -p 30000 -a
 	done
 	rm -f "$TMP/up"
-	spawn "$cl" flow client "$SV4" "$FLOW_PORT" -p 40000 -H -S "$TMP/up"
+	spawn "$cl" flow client "$SV4" "$FLOW_PORT" -p 30000 -H -S "$TMP/up"
 	check "last connection" wait_file "$TMP/up"
 	check "quiet" wait_quiet "$fw1"
 	expect "states on fw2" "$(ct_count "$fw2")" eq 1
