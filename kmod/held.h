@@ -107,9 +107,11 @@ static inline void nfsync_held_acked(struct nfsync_dev *nd,
 }
 
 /**
- * nfsync_held_news() - a peer's news of a flow were applied to its entry
+ * nfsync_held_news() - conntrack knows more of a flow than it did
  * @nd: device
  * @st: its state
+ *
+ * A peer's news were applied to its entry, or a later packet of it was fine.
  *
  * The order is what early.c relies on: who takes the entry's lock before the
  * news did has set the bit by then.
@@ -118,20 +120,6 @@ static inline void nfsync_held_acked(struct nfsync_dev *nd,
  */
 static inline void nfsync_held_news(struct nfsync_dev *nd,
 				    struct nfsync_state *st)
-{
-	if (unlikely(test_bit(NFSYNC_ST_AWAITED, &st->flags)))
-		nfsync_held_go_early(nd, st);
-}
-
-/**
- * nfsync_held_overtaken() - a packet comes after some that wait for news
- * @nd: device
- * @st: its state
- *
- * Context: softirq or process, RCU read side, no lock held.
- */
-static inline void nfsync_held_overtaken(struct nfsync_dev *nd,
-					 struct nfsync_state *st)
 {
 	if (unlikely(test_bit(NFSYNC_ST_AWAITED, &st->flags)))
 		nfsync_held_go_early(nd, st);

@@ -290,7 +290,7 @@ static unsigned int packet_forwarded(void *priv, struct sk_buff *skb,
 		nfsync_window_arrive(nd, st, ct, skb, CTINFO2DIR(ctinfo));
 	/* those that came before it are to stay before it */
 	nfsync_held_answered(nd, st, PFSYNC_STAT_DEFER_MORE);
-	nfsync_held_overtaken(nd, st);
+	nfsync_held_news(nd, st);
 	stamp(st, ctinfo);
 	look(nd, st, ct);
 	return NF_ACCEPT;

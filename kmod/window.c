@@ -308,6 +308,11 @@ void nfsync_window_doubt(struct nfsync_dev *nd)
 		nfsync_state_walk(nd, doubt_one, NULL, NULL);
 }
 
+static bool seen_lately(const struct nfsync_state *st, int dir)
+{
+	return (u32)jiffies - READ_ONCE(st->seen_at[dir]) < NFSYNC_WINDOW_SPLIT;
+}
+
 /**
  * nfsync_window_sees() - do packets of this direction pass here?
  * @st: state
@@ -318,13 +323,7 @@ void nfsync_window_doubt(struct nfsync_dev *nd)
  */
 bool nfsync_window_sees(const struct nfsync_state *st, int dir)
 {
-	return (u32)jiffies - READ_ONCE(st->seen_at[dir]) <
-	       NFSYNC_WINDOW_SPLIT && !nfsync_window_slack(st, dir);
-}
-
-static bool seen_lately(const struct nfsync_state *st, int dir)
-{
-	return (u32)jiffies - READ_ONCE(st->seen_at[dir]) < NFSYNC_WINDOW_SPLIT;
+	return seen_lately(st, dir) && !nfsync_window_slack(st, dir);
 }
 
 /* More slack or less, where there is some that nothing moved since */

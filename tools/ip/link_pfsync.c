@@ -366,54 +366,48 @@ static void print_place(struct rtattr *tb[])
 				   "syncpeer %s ", buf);
 }
 
+/* Two numbers that belong together: an object, or as they are given */
+static void print_pair(const char *key, const char *fmt, const char *name1,
+		       __u32 v1, const char *name2, __u32 v2)
+{
+	char buf[64], text[96];
+
+	if (is_json_context()) {
+		open_json_object(key);
+		print_color_uint(PRINT_JSON, COLOR_NONE, name1, NULL, v1);
+		print_color_uint(PRINT_JSON, COLOR_NONE, name2, NULL, v2);
+		close_json_object();
+		return;
+	}
+	snprintf(buf, sizeof(buf), fmt, v1, v2);
+	snprintf(text, sizeof(text), "%s %s ", key, buf);
+	print_color_string(PRINT_FP, COLOR_NONE, NULL, "%s", text);
+}
+
 /* Nothing is left out while the mask is 0, and nothing is shown then */
 static void print_nosync(const struct rtattr *a)
 {
 	struct pfsync_nosync nosync;
-	char buf[32];
 
 	if (!a || RTA_PAYLOAD(a) < sizeof(nosync))
 		return;
 	memcpy(&nosync, RTA_DATA(a), sizeof(nosync));
-	if (!nosync.mask)
-		return;
-
-	if (is_json_context()) {
-		open_json_object("nosync");
-		print_color_uint(PRINT_JSON, COLOR_NONE, "mark", NULL,
-				 nosync.mark);
-		print_color_uint(PRINT_JSON, COLOR_NONE, "mask", NULL,
-				 nosync.mask);
-		close_json_object();
-		return;
-	}
-	snprintf(buf, sizeof(buf), "0x%x/0x%x", nosync.mark, nosync.mask);
-	print_color_string(PRINT_FP, COLOR_NONE, NULL, "nosync %s ", buf);
+	if (nosync.mask)
+		print_pair("nosync", "0x%x/0x%x", "mark", nosync.mark,
+			   "mask", nosync.mask);
 }
 
 /* Without shares nothing is shown */
 static void print_natshare(const struct rtattr *a)
 {
 	struct pfsync_natshare natshare;
-	char buf[32];
 
 	if (!a || RTA_PAYLOAD(a) < sizeof(natshare))
 		return;
 	memcpy(&natshare, RTA_DATA(a), sizeof(natshare));
-	if (!natshare.of)
-		return;
-
-	if (is_json_context()) {
-		open_json_object("natshare");
-		print_color_uint(PRINT_JSON, COLOR_NONE, "share", NULL,
-				 natshare.share);
-		print_color_uint(PRINT_JSON, COLOR_NONE, "of", NULL,
-				 natshare.of);
-		close_json_object();
-		return;
-	}
-	snprintf(buf, sizeof(buf), "%u/%u", natshare.share, natshare.of);
-	print_color_string(PRINT_FP, COLOR_NONE, NULL, "natshare %s ", buf);
+	if (natshare.of)
+		print_pair("natshare", "%u/%u", "share", natshare.share,
+			   "of", natshare.of);
 }
 
 /* Attributes of a nest into @tb; those that we do not know are passed over */
