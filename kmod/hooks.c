@@ -187,6 +187,7 @@ static void withdraw(struct nfsync_dev *nd, struct nfsync_state *st)
 	nfsync_stats_inc(nd, PFSYNC_STAT_NOSYNC);
 	nfsync_held_ended(nd, st);
 	nfsync_state_unhash(nd, st);
+	nfsync_window_forget(nd, st);
 }
 
 static void look(struct nfsync_dev *nd, struct nfsync_state *st,

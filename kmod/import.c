@@ -198,7 +198,7 @@ static void learn_picture(struct nfsync_dev *nd, struct nfsync_state *st,
 	if (pic->proto == IPPROTO_TCP) {
 		for (d = 0; d < IP_CT_DIR_MAX; d++)
 			nfsync_window_take(nd, st, ct, d, pic->seen);
-		nfsync_window_widen(st, ct);
+		nfsync_window_settle(st, ct);
 	}
 	st->told_state = pic->tcp_state;
 	st->told_status = nfsync_map_pic_status(pic);
@@ -501,7 +501,7 @@ static bool update_tcp(struct nfsync_dev *nd, struct nfsync_state *st,
 			nfsync_window_take(nd, st, ct, i, told);
 		else if (take & (NFSYNC_MERGE_EDGE_SRC << i))
 			nfsync_window_raise(nd, st, ct, i, told);
-	nfsync_window_widen(st, ct);
+	nfsync_window_settle(st, ct);
 	WRITE_ONCE(st->told_state, state);
 	if (state == TCP_CONNTRACK_LAST_ACK && is_last_acked(ct, told))
 		state = TCP_CONNTRACK_TIME_WAIT;

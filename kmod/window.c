@@ -210,9 +210,9 @@ static void set_liberal(struct nf_conn *ct, bool liberal)
  * Only the state knows that there is slack.  Left in an entry it would be
  * told as the truth by the next state of that entry, come back from the peer
  * with slack on top, and so on, until no real packet is in the window.  So it
- * goes; where packets passed meanwhile, which may be ahead of what was told,
- * nobody knows the window, and the next packets set it.  Nor does anybody end
- * a doubt that a state began.
+ * goes, and what was told is not the window either: packets are ahead of it,
+ * here or where it came from, and the next ones set it.  Nor does anybody end a
+ * doubt that a state began.
  *
  * Context: process or softirq, no lock held.
  */
@@ -224,10 +224,10 @@ void nfsync_window_forget(struct nfsync_dev *nd, struct nfsync_state *st)
 		return;
 
 	spin_lock_bh(&ct->lock);
-	if (!seen_since_told(st))
+	if (any_slack(st)) {
 		take_back(st, ct);
-	else if (any_slack(st))
 		make_unknown(ct);
+	}
 	if (test_bit(NFSYNC_ST_DOUBTED, &st->flags) &&
 	    !window_is(nd, PFSYNC_WINDOW_LIBERAL))
 		set_liberal(ct, false);
@@ -492,7 +492,7 @@ static void join_seen(struct nfsync_dev *nd, struct nfsync_state *st,
  * @dir: enum ip_conntrack_dir
  * @told: both directions as told, without slack
  *
- * To be followed by nfsync_window_widen() when all directions are taken.
+ * To be followed by nfsync_window_settle() when all directions are taken.
  *
  * Context: ct->lock held.
  */
@@ -701,4 +701,33 @@ void nfsync_window_widen(const struct nfsync_state *st, struct nf_conn *ct)
 		if (nfsync_window_slack(st, d))
 			ct->proto.tcp.seen[!d].td_maxwin =
 				slack_win(st, d);
+}
+
+/**
+ * nfsync_window_settle() - both directions were taken as far as they will be
+ * @st: state
+ * @ct: its entry, TCP
+ *
+ * A sender that began to learn its windows anew (nfsync_window_forget()) knows
+ * one before the other.  There is no slack for such a pair, and conntrack sets
+ * both from the next packet only where it knows neither.
+ *
+ * Context: ct->lock held.
+ */
+void nfsync_window_settle(struct nfsync_state *st, struct nf_conn *ct)
+	__must_hold(&ct->lock)
+{
+	const struct ip_ct_tcp_state *seen = ct->proto.tcp.seen;
+
+	lockdep_assert_held(&ct->lock);
+
+	if (ct->proto.tcp.state >= TCP_CONNTRACK_ESTABLISHED &&
+	    !seen[IP_CT_DIR_ORIGINAL].td_maxwin !=
+	    !seen[IP_CT_DIR_REPLY].td_maxwin &&
+	    !seen_lately(st, IP_CT_DIR_ORIGINAL) &&
+	    !seen_lately(st, IP_CT_DIR_REPLY)) {
+		take_back(st, ct);
+		make_unknown(ct);
+	}
+	nfsync_window_widen(st, ct);
 }

@@ -97,6 +97,7 @@ void nfsync_window_arrive(struct nfsync_dev *nd, struct nfsync_state *st,
 			  int dir);
 void nfsync_window_loosen(struct nfsync_dev *nd, struct nfsync_state *st,
 			  struct nf_conn *ct, int dir);
+void nfsync_window_settle(struct nfsync_state *st, struct nf_conn *ct);
 void nfsync_window_widen(const struct nfsync_state *st, struct nf_conn *ct);
 
 #endif /* _NFSYNC_WINDOW_H */
