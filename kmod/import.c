@@ -382,6 +382,19 @@ import_known(struct nfsync_dev *nd, struct nf_conntrack_tuple_hash *h,
 	return st;
 }
 
+/* An entry for which another is to be made, and our reference to it */
+static void drop_entry(struct nfsync_dev *nd, struct nf_conn *ct, bool announce)
+{
+	struct nfsync_state *st = nfsync_state_find_ct(nd, ct);
+
+	if (st && nfsync_queue_delete(nd, st, announce, false)) {
+		nfsync_held_ended(nd, st);
+		nfsync_state_unhash(nd, st);
+	}
+	nf_ct_delete(ct, 0, 0);
+	nf_ct_put(ct);
+}
+
 /*
  * Two nodes had the first packet of one connection, and each translated it in a
  * way of its own.  As long as nobody answered one of the two can go, by the
@@ -402,14 +415,53 @@ static bool gives_way(struct nfsync_dev *nd, struct nf_conntrack_tuple_hash *h,
 		return false;
 
 	/* others may have taken it, for they had not heard of the better one */
-	if (st && nfsync_queue_delete(nd, st, true, false)) {
-		nfsync_held_ended(nd, st);
-		nfsync_state_unhash(nd, st);
-	}
-	nf_ct_delete(ct, 0, 0);
-	nf_ct_put(ct);
+	drop_entry(nd, ct, true);
 	nfsync_stats_inc(nd, PFSYNC_STAT_IMP_YIELDED);
 	return true;
+}
+
+/* What was told of a tuple, beside the entry that has it here */
+static enum nfsync_merge_kin
+entry_kin(struct nfsync_dev *nd, const struct nf_conntrack_tuple_hash *h,
+	  const struct nfsync_msg_state *m, const struct nfsync_map_ct *pic)
+{
+	struct nf_conn *ct = nf_ct_tuplehash_to_ctrack(h);
+	struct nfsync_merge_conn own = {}, theirs = {};
+	struct nfsync_state *st;
+
+	if (NF_CT_DIRECTION(h) != IP_CT_DIR_ORIGINAL ||
+	    nf_ct_protonum(ct) != IPPROTO_TCP)
+		return NFSYNC_MERGE_SAME;
+
+	theirs.tcp_state = pic->tcp_state;
+	theirs.end = pic->seen[NFSYNC_SRC].td_end;
+	theirs.moves = m->has_ext && m->ext.status & NFSYNC_EXT_MOVES;
+	spin_lock_bh(&ct->lock);
+	own.tcp_state = ct->proto.tcp.state;
+	own.end = ct->proto.tcp.seen[NFSYNC_SRC].td_end;
+	spin_unlock_bh(&ct->lock);
+	/* one without a state was made by a packet just now */
+	st = nfsync_state_find_ct(nd, ct);
+	own.moves = !st || nfsync_state_moves(st);
+	return nfsync_merge_kin(&own, &theirs);
+}
+
+/* The tuple had another connection before this one: the peer is late */
+static void keep_entry(struct nfsync_dev *nd, struct nf_conn *ct)
+{
+	struct nfsync_state *st = nfsync_state_find_ct(nd, ct);
+
+	if (st)
+		nfsync_queue_update_full(nd, st, true);
+	nf_ct_put(ct);
+	nfsync_stats_inc(nd, PFSYNC_STAT_IMP_EARLIER);
+}
+
+/* The next connection of the tuple is there; each peer hears of it and does so */
+static void end_entry(struct nfsync_dev *nd, struct nf_conn *ct)
+{
+	drop_entry(nd, ct, false);
+	nfsync_stats_inc(nd, PFSYNC_STAT_IMP_LATER);
 }
 
 /**
@@ -428,6 +480,7 @@ struct nfsync_state *nfsync_import_state(struct nfsync_dev *nd,
 	struct nf_conntrack_tuple orig, repl;
 	struct nf_conntrack_tuple_hash *h;
 	struct nf_conntrack_zone zone;
+	enum nfsync_merge_kin kin;
 	struct nfsync_map_ct pic;
 	struct nf_conn *ct;
 
@@ -438,7 +491,14 @@ struct nfsync_state *nfsync_import_state(struct nfsync_dev *nd,
 	nf_ct_zone_init(&zone, pic.zone, NF_CT_DEFAULT_ZONE_DIR, 0);
 
 	h = nf_conntrack_find_get(nd->net, &zone, &orig);
-	if (h && !gives_way(nd, h, &repl, m))
+	kin = h ? entry_kin(nd, h, m, &pic) : NFSYNC_MERGE_SAME;
+	if (kin == NFSYNC_MERGE_EARLIER) {
+		keep_entry(nd, nf_ct_tuplehash_to_ctrack(h));
+		return NULL;
+	}
+	if (kin == NFSYNC_MERGE_LATER)
+		end_entry(nd, nf_ct_tuplehash_to_ctrack(h));
+	else if (h && !gives_way(nd, h, &repl, m))
 		return import_known(nd, h, &repl, m);
 
 	ct = entry_make(nd->net, &zone, &orig, &repl, &pic);

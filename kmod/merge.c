@@ -4,9 +4,16 @@
  * node may be ahead with one direction and behind with the other when the
  * flow is split, and an all-or-nothing answer would then never end.
  */
+#include "map.h"
 #include "merge.h"
 
 #define MERGE_PROTO_TCP		6
+
+/*
+ * Of one connection two nodes know td_end by less than this: slack, and what a
+ * node lags behind.  Two connections are nearer by chance in 0.2 % of cases.
+ */
+#define MERGE_NEAR		(4U << 20)
 
 /*
  * A finished proxy handshake is the one case where a lower level is newer:
@@ -109,4 +116,56 @@ unsigned int nfsync_merge_edges(const struct nfsync_msg_peer own[2],
 	if (levels_equal(own, theirs))
 		edges |= NFSYNC_MERGE_NUMBERS;
 	return edges;
+}
+
+static bool is_near(u32 a, u32 b)
+{
+	return a - b < MERGE_NEAR || b - a < MERGE_NEAR;
+}
+
+static bool has_ended(const struct nfsync_merge_conn *c)
+{
+	return c->tcp_state == NFSYNC_CT_TIME_WAIT ||
+	       c->tcp_state == NFSYNC_CT_CLOSE;
+}
+
+static bool is_opening(const struct nfsync_merge_conn *c)
+{
+	return c->tcp_state == NFSYNC_CT_SYN_SENT ||
+	       c->tcp_state == NFSYNC_CT_SYN_RECV ||
+	       c->tcp_state == NFSYNC_CT_SYN_SENT2;
+}
+
+/**
+ * nfsync_merge_kin - is it the same connection that has another id at a peer?
+ * @own: the entry here
+ * @theirs: what a peer told of the same tuple under another id, TCP
+ *
+ * A tuple is used again as soon as its connection has ended (RFC 9293 3.6.1),
+ * and the news of the end and of the next one may pass each other.  To merge
+ * the two would give the new connection windows that none of its packets is
+ * in, and the level of one that has ended.  Of two that an old node made of
+ * one connection the numbers are near, unless it had been cut off; then the
+ * one whose packets pass somewhere is right.
+ *
+ * Context: any, pure.
+ * Return: enum nfsync_merge_kin.
+ */
+enum nfsync_merge_kin
+nfsync_merge_kin(const struct nfsync_merge_conn *own,
+		 const struct nfsync_merge_conn *theirs)
+{
+	bool ended = has_ended(own), later;
+
+	if (ended == has_ended(theirs)) {
+		if (own->moves == theirs->moves || is_near(own->end, theirs->end))
+			return NFSYNC_MERGE_SAME;
+		later = theirs->moves;
+	} else {
+		if (!is_opening(ended ? theirs : own) &&
+		    is_near(own->end, theirs->end))
+			return NFSYNC_MERGE_SAME;
+		later = ended;
+	}
+	return later ? NFSYNC_MERGE_LATER : NFSYNC_MERGE_EARLIER;
 }

@@ -27,6 +27,23 @@ static inline u32 nfsync_seq_max(u32 a, u32 b)
 	return nfsync_seq_after(a, b) ? a : b;
 }
 
+/* How two entries of one tuple and two ids are related */
+enum nfsync_merge_kin {
+	NFSYNC_MERGE_SAME,	/* one connection, or nothing says otherwise */
+	NFSYNC_MERGE_EARLIER,	/* theirs had ended before ours began */
+	NFSYNC_MERGE_LATER,	/* ours had ended before theirs began */
+};
+
+/* What tells two connections of one tuple apart */
+struct nfsync_merge_conn {
+	u8 tcp_state;		/* enum nfsync_ct */
+	u32 end;		/* the initiator's td_end, host order */
+	bool moves;		/* packets pass there */
+};
+
+enum nfsync_merge_kin
+nfsync_merge_kin(const struct nfsync_merge_conn *own,
+		 const struct nfsync_merge_conn *theirs);
 unsigned int nfsync_merge_peers(u8 proto, const struct nfsync_msg_peer own[2],
 				const struct nfsync_msg_peer theirs[2]);
 unsigned int nfsync_merge_edges(const struct nfsync_msg_peer own[2],

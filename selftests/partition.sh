@@ -214,6 +214,37 @@ test_partition_with_traffic_on_both_sides()
 	expect "invalid on fw1" $(($(invalid_count "$fw1") - invalid)) eq 0
 }
 
+# fw2 still has the connections that the ports had before, when it hears of the
+# next ones, and must neither mix them up nor tell fw1 that they have ended.
+test_ports_used_again()
+{
+	start_empty
+	time_wait 120 "$fw1" "$fw2"
+	flow_cl -n 20 -p 35000 -a || fail "connections"
+	check "ended on fw2" wait_ports "$fw2" 35000 35999 20 \
+		-p tcp --state CLOSE
+	lose "$fw1" all
+	lose "$fw2" all
+	verdict "$fw2" alone
+	flows again -n 20 -r 0 -w 100 -p 35000
+	check "on fw1" wait_ports "$fw1" 35000 35999 20 \
+		-p tcp --state ESTABLISHED
+	expect "before them, on fw2" "$(ports_in "$fw2" 35000 35999 \
+		-p tcp --state CLOSE)" eq 20
+	lose_nothing "$fw1" "$fw2"
+	both_in_sync
+	healed "ports used again"
+	expect "on fw2" "$(ports_in "$fw2" 35000 35999 \
+		-p tcp --state ESTABLISHED)" eq 20
+	expect "later ones, on fw2" "$(stat_get "$fw2" imp_later)" eq 20
+	check "fw2 gets the gateway" move_gateway "$fw2"
+	flows_end again
+	healed "at the end"
+	expect "invalid on fw1" "$(invalid_count "$fw1")" eq 0
+	expect "invalid on fw2" "$(invalid_count "$fw2")" eq 0
+	check "gateway returns" move_gateway "$fw1"
+}
+
 # Nobody is there to ask: each begins with what it has, and they tell each other
 test_both_restart_at_once()
 {
@@ -298,5 +329,6 @@ topo_up || skip_all "the topology cannot be set up here"
 nfsync_pair || skip_all "nfsync does not come up"
 run_tests test_ended_on_fw2_while_fw1_was_down \
 	test_deleted_on_fw2_while_fw1_was_down \
-	test_partition_with_traffic_on_both_sides test_both_restart_at_once \
+	test_partition_with_traffic_on_both_sides test_ports_used_again \
+	test_both_restart_at_once \
 	test_both_reboot_at_once test_peer_reboots_under_a_new_name

@@ -4,6 +4,7 @@
  * each other until both hold the same.
  */
 #include "ktap.h"
+#include "map.h"
 #include "merge.h"
 
 #define TCP	6
@@ -292,6 +293,65 @@ static void late_message_changes_nothing(void)
 	}
 }
 
+static void kin_is_the_same_from_both_ends(void)
+{
+	static const u32 ends[] = { 0, 1, 1000, 4U << 20, 1U << 31, 0xfffffff0 };
+	struct nfsync_merge_conn a, b;
+	enum nfsync_merge_kin ab, ba;
+	unsigned int i;
+
+	/* 9 states, 2 ends of 6, packets or none, for each of the two */
+	for (i = 0; i < 9 * 9 * 6 * 6 * 4; i++) {
+		unsigned int n = i;
+
+		a.tcp_state = NFSYNC_CT_SYN_SENT + n % 9;
+		n /= 9;
+		b.tcp_state = NFSYNC_CT_SYN_SENT + n % 9;
+		n /= 9;
+		a.end = ends[n % 6];
+		n /= 6;
+		b.end = ends[n % 6];
+		n /= 6;
+		a.moves = n % 2;
+		b.moves = n / 2;
+		ab = nfsync_merge_kin(&a, &b);
+		ba = nfsync_merge_kin(&b, &a);
+		KTAP_EXPECT_MSG(ab == NFSYNC_MERGE_SAME ?
+				ba == NFSYNC_MERGE_SAME : ba + ab ==
+				NFSYNC_MERGE_EARLIER + NFSYNC_MERGE_LATER,
+				"case %u: %d and %d", i, ab, ba);
+	}
+}
+
+static enum nfsync_merge_kin kin(u8 own, u32 own_end, bool own_moves,
+				 u8 state, u32 end, bool moves)
+{
+	struct nfsync_merge_conn a = { own, own_end, own_moves };
+	struct nfsync_merge_conn b = { state, end, moves };
+
+	return nfsync_merge_kin(&a, &b);
+}
+
+static void tuple_used_again(void)
+{
+	u8 est = NFSYNC_CT_ESTABLISHED, syn = NFSYNC_CT_SYN_SENT;
+	u8 tw = NFSYNC_CT_TIME_WAIT, cl = NFSYNC_CT_CLOSE;
+
+	/* ended, and one that is alive and far away, or just began */
+	KTAP_EXPECT(kin(tw, 1, 0, est, 9U << 20, 0) == NFSYNC_MERGE_LATER);
+	KTAP_EXPECT(kin(est, 9U << 20, 0, tw, 1, 1) == NFSYNC_MERGE_EARLIER);
+	KTAP_EXPECT(kin(cl, 1000, 1, syn, 2000, 0) == NFSYNC_MERGE_LATER);
+	/* the end of the connection that is here, under another id */
+	KTAP_EXPECT(kin(est, 1000, 1, tw, 2000, 0) == NFSYNC_MERGE_SAME);
+	KTAP_EXPECT(kin(est, 0xffffff00, 1, cl, 0x100, 0) == NFSYNC_MERGE_SAME);
+	/* both alive: who has the packets is right, if only one has */
+	KTAP_EXPECT(kin(est, 1, 1, est, 9U << 20, 0) == NFSYNC_MERGE_EARLIER);
+	KTAP_EXPECT(kin(est, 1, 0, syn, 9U << 20, 1) == NFSYNC_MERGE_LATER);
+	KTAP_EXPECT(kin(est, 1, 1, est, 9U << 20, 1) == NFSYNC_MERGE_SAME);
+	KTAP_EXPECT(kin(est, 1, 0, est, 9U << 20, 0) == NFSYNC_MERGE_SAME);
+	KTAP_EXPECT(kin(est, 1, 0, est, 1000, 1) == NFSYNC_MERGE_SAME);
+}
+
 static const struct ktap_test tests[] = {
 	KTAP_TEST(serial_order),
 	KTAP_TEST(equal_is_taken),
@@ -306,6 +366,8 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(any_two_views_two_messages),
 	KTAP_TEST(both_speak_at_once),
 	KTAP_TEST(late_message_changes_nothing),
+	KTAP_TEST(kin_is_the_same_from_both_ends),
+	KTAP_TEST(tuple_used_again),
 };
 
 KTAP_MAIN(tests)

@@ -220,6 +220,8 @@ enum pfsync_verdict {
 	_(EARLY_NEWS, "early_news")	/* released by a peer's news */ \
 	_(EARLY_TIMEOUT, "early_timeout")	/* by the ceiling */ \
 	_(IMP_YIELDED, "imp_yielded")	/* entry went for one translated elsewhere */ \
+	_(IMP_LATER, "imp_later")	/* entry went for its tuple's next connection */ \
+	_(IMP_EARLIER, "imp_earlier")	/* news of one before it, not taken */ \
 	_(NATSHARE, "natshare")		/* ports changed into one of our share */ \
 	_(NATSHARE_FULL, "natshare_full")	/* none free, packet dropped */ \
 	/* reasons added later go here: the order above is ABI */
