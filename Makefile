@@ -88,7 +88,7 @@ check-guest: guest
 
 check-debug:
 	$(LAB)/setup.sh packages kselftest
-	$(LAB)/check.sh debug leaks
+	$(LAB)/check.sh debug-all leaks
 
 check-kcsan:
 	$(LAB)/setup.sh packages kselftest

@@ -3,8 +3,9 @@
 #
 # check.sh [part...] - run every check, the quick ones first
 #
-# Of the parts "debug", "leaks" and "kcsan", which use the debug kernels and
-# build them if need be, none runs unless it is named.
+# The debug kernels of the last parts are built meanwhile, with what the others
+# leave of the processors. Of "debug-all" and "leaks" none runs unless it is
+# named: they take an hour.
 #
 # Each part prints KTAP, which goes to stdout and to build/check/PART.log.
 # The last line is "N passed, N failed, N skipped"; the exit status is 1 when
@@ -18,11 +19,15 @@ set -uo pipefail
 LOGS=$TOP_DIR/build/check
 FUZZ_SECONDS=${FUZZ_SECONDS:-60}
 SMOKE="link basic"
+# On the debug kernel, of all tests: what makes, ends, holds and moves states,
+# and whatever comes and goes meanwhile
+DEBUG="unload delete reboot defer flush takeover badinput"
 # What is concurrent: both nodes at work, and things that go meanwhile
 RACES="basic update delete takeover unload"
 # What makes and ends much, and in what way it can end
 LEAKS="basic delete unload"
 PARTS="lint unit matrix install fuzz dkms guest-6.12 guest-6.1 guest-7.2 vng long"
+PARTS+=" debug kcsan"
 
 # make without its own chatter, so that what remains is KTAP.
 quiet_make()
@@ -63,7 +68,8 @@ run_part()
 	guest-6.12) in_guest guest.sh 6.12 $(tests short) ;;
 	long) JOBS=2 in_guest guest.sh 6.12 $(tests long) ;;
 	guest-*) in_guest guest.sh "${1#guest-}" $SMOKE ;;
-	debug) in_guest guest.sh debug ;;
+	debug) JOBS=2 in_guest guest.sh debug $DEBUG ;;
+	debug-all) in_guest guest.sh debug ;;
 	leaks) KMEMLEAK=on in_guest guest.sh debug $LEAKS ;;
 	kcsan) SMP=2 in_guest guest.sh kcsan $RACES ;;
 	vng) in_guest vng.sh 6.12 link ;;
@@ -89,6 +95,24 @@ count_part()
 	[ "$f" = 0 ] || failures="$failures $part"
 }
 
+# build_ahead PART...: the kernels that they need. Guests wait for much of their
+# time; a build that failed is tried again by the part, which tells of it.
+build_ahead()
+{
+	local part kernels=""
+
+	for part; do
+		case $part in
+		debug* | leaks) kernels+=" debug" ;;
+		kcsan) kernels+=" kcsan" ;;
+		esac
+	done
+	[ -n "$kernels" ] || return 0
+	# shellcheck disable=SC2086
+	chrt -i 0 "$LAB_DIR/setup.sh" $kernels > "$LOGS/kernels.log" 2>&1 &
+	trap "kill $! 2> /dev/null" EXIT
+}
+
 main()
 {
 	local part status began passed=0 failed=0 skipped=0 failures=""
@@ -96,6 +120,7 @@ main()
 	mkdir -p "$LOGS"
 	# shellcheck disable=SC2086
 	[ $# -gt 0 ] || set -- $PARTS
+	build_ahead "$@"
 	for part; do
 		began=$SECONDS
 		echo "# ==== $part"
