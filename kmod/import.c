@@ -436,12 +436,14 @@ entry_kin(struct nfsync_dev *nd, const struct nf_conntrack_tuple_hash *h,
 	theirs.tcp_state = pic->tcp_state;
 	theirs.end = pic->seen[NFSYNC_SRC].td_end;
 	theirs.moves = m->has_ext && m->ext.status & NFSYNC_EXT_MOVES;
+	st = nfsync_state_find_ct(nd, ct);
 	spin_lock_bh(&ct->lock);
 	own.tcp_state = ct->proto.tcp.state;
 	own.end = ct->proto.tcp.seen[NFSYNC_SRC].td_end;
+	if (st)
+		own.end = nfsync_window_end(st, NFSYNC_SRC, own.end);
 	spin_unlock_bh(&ct->lock);
 	/* one without a state was made by a packet just now */
-	st = nfsync_state_find_ct(nd, ct);
 	own.moves = !st || nfsync_state_moves(st);
 	return nfsync_merge_kin(&own, &theirs);
 }

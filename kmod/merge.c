@@ -136,6 +136,19 @@ static bool is_opening(const struct nfsync_merge_conn *c)
 	       c->tcp_state == NFSYNC_CT_SYN_SENT2;
 }
 
+/*
+ * Has @live begun after @ended was over?  A host's next number is beyond those
+ * of the last connection, or it would not be let in (RFC 9293 3.6.1); an old
+ * SYN's is not.
+ */
+static bool is_next(const struct nfsync_merge_conn *ended,
+		    const struct nfsync_merge_conn *live)
+{
+	if (!is_near(ended->end, live->end))
+		return true;
+	return is_opening(live) && nfsync_seq_after(live->end, ended->end);
+}
+
 /**
  * nfsync_merge_kin - is it the same connection that has another id at a peer?
  * @own: the entry here
@@ -144,9 +157,9 @@ static bool is_opening(const struct nfsync_merge_conn *c)
  * A tuple is used again as soon as its connection has ended (RFC 9293 3.6.1),
  * and the news of the end and of the next one may pass each other.  To merge
  * the two would give the new connection windows that none of its packets is
- * in, and the level of one that has ended.  Of two that an old node made of
- * one connection the numbers are near, unless it had been cut off; then the
- * one whose packets pass somewhere is right.
+ * in, and the level of one that has ended.  Two ids of one connection come with
+ * numbers that are near, unless a node had been cut off; then the one whose
+ * packets pass somewhere is right.
  *
  * Context: any, pure.
  * Return: enum nfsync_merge_kin.
@@ -158,14 +171,13 @@ nfsync_merge_kin(const struct nfsync_merge_conn *own,
 	bool ended = has_ended(own), later;
 
 	if (ended == has_ended(theirs)) {
+		later = theirs->moves;
 		if (own->moves == theirs->moves || is_near(own->end, theirs->end))
 			return NFSYNC_MERGE_SAME;
-		later = theirs->moves;
 	} else {
-		if (!is_opening(ended ? theirs : own) &&
-		    is_near(own->end, theirs->end))
-			return NFSYNC_MERGE_SAME;
 		later = ended;
+		if (!(ended ? is_next(own, theirs) : is_next(theirs, own)))
+			return NFSYNC_MERGE_SAME;
 	}
 	return later ? NFSYNC_MERGE_LATER : NFSYNC_MERGE_EARLIER;
 }

@@ -341,6 +341,8 @@ static void tuple_used_again(void)
 	KTAP_EXPECT(kin(tw, 1, 0, est, 9U << 20, 0) == NFSYNC_MERGE_LATER);
 	KTAP_EXPECT(kin(est, 9U << 20, 0, tw, 1, 1) == NFSYNC_MERGE_EARLIER);
 	KTAP_EXPECT(kin(cl, 1000, 1, syn, 2000, 0) == NFSYNC_MERGE_LATER);
+	/* news of its own handshake that was late */
+	KTAP_EXPECT(kin(cl, 2000, 1, syn, 1000, 0) == NFSYNC_MERGE_SAME);
 	/* the end of the connection that is here, under another id */
 	KTAP_EXPECT(kin(est, 1000, 1, tw, 2000, 0) == NFSYNC_MERGE_SAME);
 	KTAP_EXPECT(kin(est, 0xffffff00, 1, cl, 0x100, 0) == NFSYNC_MERGE_SAME);
