@@ -114,7 +114,7 @@ build_ahead()
 	[ -n "$kernels" ] || return 0
 	# shellcheck disable=SC2086
 	chrt -i 0 "$LAB_DIR/setup.sh" $kernels > "$LOGS/kernels.log" 2>&1 &
-	trap "kill $! 2> /dev/null" EXIT
+	trap 'kill $(jobs -p) 2> /dev/null' EXIT
 }
 
 main()
