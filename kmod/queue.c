@@ -42,6 +42,24 @@ static size_t marker_len(u8 q)
 	return nfsync_wire_msg_len(NFSYNC_WIRE_V6, marker_action[q]);
 }
 
+static size_t idq_len(const struct nfsync_idq *idq)
+{
+	return idq->n ? NFSYNC_WIRE_SUBH_LEN + idq->n * NFSYNC_WIRE_ID_LEN : 0;
+}
+
+/* What len is to be, by the counts */
+static size_t slice_len(const struct nfsync_slice *sl)
+{
+	size_t len = BASE_LEN + idq_len(&sl->ack) + idq_len(&sl->deny) +
+		     idq_len(&sl->req);
+	u8 q;
+
+	for (q = NFSYNC_Q_NONE + 1; q < NFSYNC_Q_MAX; q++)
+		if (sl->n[q])
+			len += NFSYNC_WIRE_SUBH_LEN + sl->n[q] * marker_len(q);
+	return len;
+}
+
 /* Flush all that waits, at the end of this softirq batch */
 static void slice_kick(struct nfsync_slice *sl)
 {
@@ -183,12 +201,41 @@ static void slice_link(struct nfsync_slice *sl, struct nfsync_state *st, u8 q)
 	refcount_inc(&st->refs);
 }
 
+/* What is wrong is said once, and counted */
+static bool slice_odd(struct nfsync_slice *sl, bool odd)
+	__must_hold(&sl->lock)
+{
+	if (likely(!odd))
+		return false;
+	WARN_ON_ONCE(1);
+	nfsync_stats_inc(sl->nd, PFSYNC_STAT_QUEUE_REPAIR);
+	return true;
+}
+
+/* Markers, counts and length as the lists have it */
+static void slice_recount(struct nfsync_slice *sl)
+	__must_hold(&sl->lock)
+{
+	struct nfsync_state *st;
+	u8 q;
+
+	lockdep_assert_held(&sl->lock);
+
+	for (q = NFSYNC_Q_NONE + 1; q < NFSYNC_Q_MAX; q++) {
+		sl->n[q] = 0;
+		list_for_each_entry(st, &sl->q[q], link) {
+			st->marker = q;
+			sl->n[q]++;
+		}
+	}
+	sl->len = slice_len(sl);
+}
+
 /*
  * The list is the truth and the marker a cache of it (R-000-2): where the two
- * disagree, say so once, count, and mend both.  Returns whether a reference
- * came off the queue and is now the caller's.
+ * disagree, say so once, count, and mend the marker.
  */
-static bool slice_unlink(struct nfsync_slice *sl, struct nfsync_state *st)
+static u8 slice_marker(struct nfsync_slice *sl, struct nfsync_state *st)
 	__must_hold(&sl->lock)
 {
 	bool linked = !list_empty(&st->link);
@@ -196,14 +243,22 @@ static bool slice_unlink(struct nfsync_slice *sl, struct nfsync_state *st)
 
 	lockdep_assert_held(&sl->lock);
 
-	st->marker = NFSYNC_Q_NONE;
-	if (WARN_ON_ONCE(q >= NFSYNC_Q_MAX || linked != !!q)) {
-		nfsync_stats_inc(sl->nd, PFSYNC_STAT_QUEUE_REPAIR);
-		if (linked)
-			list_del_init(&st->link);
-		return linked;
+	if (slice_odd(sl, q >= NFSYNC_Q_MAX || linked != !!q ||
+		      (linked && !sl->n[q]))) {
+		st->marker = NFSYNC_Q_NONE;
+		slice_recount(sl);
 	}
-	if (!linked)
+	return st->marker;
+}
+
+/* Returns whether a reference came off the queue and is now the caller's */
+static bool slice_unlink(struct nfsync_slice *sl, struct nfsync_state *st)
+	__must_hold(&sl->lock)
+{
+	u8 q = slice_marker(sl, st);
+
+	st->marker = NFSYNC_Q_NONE;
+	if (!q)
 		return false;
 
 	list_del_init(&st->link);
@@ -211,6 +266,20 @@ static bool slice_unlink(struct nfsync_slice *sl, struct nfsync_state *st)
 	if (!--sl->n[q])
 		sl->len -= NFSYNC_WIRE_SUBH_LEN;
 	return true;
+}
+
+/* The one that waits for longest, as its list has it */
+static struct nfsync_state *slice_first(struct nfsync_slice *sl, u8 q)
+	__must_hold(&sl->lock)
+{
+	struct nfsync_state *st;
+
+	lockdep_assert_held(&sl->lock);
+
+	st = list_first_entry_or_null(&sl->q[q], struct nfsync_state, link);
+	if (slice_odd(sl, st ? st->marker != q || !sl->n[q] : sl->n[q]))
+		slice_recount(sl);
+	return st;
 }
 
 /* Returns the state's reference to drop once the lock is gone, if any */
@@ -317,7 +386,7 @@ void nfsync_queue_update(struct nfsync_dev *nd, struct nfsync_state *st,
 	if (slice_closed(sl) || test_bit(NFSYNC_ST_DEAD, &st->flags))
 		goto out;
 
-	if (st->marker == NFSYNC_Q_NONE) {
+	if (slice_marker(sl, st) == NFSYNC_Q_NONE) {
 		st->updates = 0;
 		slice_link(sl, st, test_bit(NFSYNC_ST_TOLD, &st->flags) ?
 			   NFSYNC_Q_UPD_C : NFSYNC_Q_INS);
@@ -344,12 +413,14 @@ void nfsync_queue_update_full(struct nfsync_dev *nd, struct nfsync_state *st,
 {
 	struct nfsync_slice *sl = slice_of(nd, st);
 	struct nfsync_state *put = NULL;
+	u8 q;
 
 	spin_lock_bh(&sl->lock);
 	if (slice_closed(sl) || test_bit(NFSYNC_ST_DEAD, &st->flags))
 		goto out;
 
-	if (st->marker == NFSYNC_Q_NONE || st->marker == NFSYNC_Q_UPD_C) {
+	q = slice_marker(sl, st);
+	if (q == NFSYNC_Q_NONE || q == NFSYNC_Q_UPD_C) {
 		st->updates = 0;
 		put = slice_move(sl, st, test_bit(NFSYNC_ST_TOLD, &st->flags) ?
 				 NFSYNC_Q_UPD : NFSYNC_Q_INS);
@@ -421,8 +492,7 @@ static bool idq_add(struct nfsync_slice *sl, struct nfsync_idq *idq, u64 id,
 /* Returns the bytes that no longer wait */
 static size_t idq_clear(struct nfsync_idq *idq)
 {
-	size_t len = idq->n ? NFSYNC_WIRE_SUBH_LEN +
-			      idq->n * NFSYNC_WIRE_ID_LEN : 0;
+	size_t len = idq_len(idq);
 
 	idq->n = 0;
 	return len;
@@ -553,12 +623,14 @@ static void take_states(struct nfsync_slice *sl, u8 q, size_t *room,
 	size_t len = b->bare && full ? NFSYNC_WIRE_STATE6_LEN : marker_len(q);
 	struct nfsync_state *st;
 
-	if (!sl->n[q] || *room < NFSYNC_WIRE_SUBH_LEN + len)
+	if (!slice_first(sl, q) || *room < NFSYNC_WIRE_SUBH_LEN + len)
 		return;
 
 	*room -= NFSYNC_WIRE_SUBH_LEN;
-	while (sl->n[q] && *room >= len && *used < b->cap) {
-		st = list_first_entry(&sl->q[q], struct nfsync_state, link);
+	while (*room >= len && *used < b->cap) {
+		st = slice_first(sl, q);
+		if (!st)
+			break;
 		slice_unlink(sl, st);
 		if (q == NFSYNC_Q_INS)
 			set_bit(NFSYNC_ST_TOLD, &st->flags);
@@ -634,8 +706,7 @@ static struct nfsync_state *purge_one(struct nfsync_slice *sl,
 	struct nfsync_state *st;
 
 	spin_lock_bh(&sl->lock);
-	st = list_first_entry_or_null(&sl->q[NFSYNC_Q_DEL],
-				      struct nfsync_state, link);
+	st = slice_first(sl, NFSYNC_Q_DEL);
 	if (st && !creators_add(c, st->creatorid))
 		st = NULL;
 	if (st)
@@ -761,8 +832,7 @@ void nfsync_queue_drop(struct nfsync_slice *sl)
 	sl->len -= idq_clear(&sl->ack) + idq_clear(&sl->deny) +
 		   idq_clear(&sl->req);
 	while (q < NFSYNC_Q_MAX) {
-		st = list_first_entry_or_null(&sl->q[q], struct nfsync_state,
-					      link);
+		st = slice_first(sl, q);
 		if (!st) {
 			q++;
 			continue;
