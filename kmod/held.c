@@ -361,6 +361,7 @@ bool nfsync_held_flooded(struct nfsync_dev *nd, unsigned int slice)
  */
 bool nfsync_held_add(struct nfsync_dev *nd, struct nfsync_held *h)
 {
+	unsigned int limit = READ_ONCE(nd->cfg.defer_limit);
 	struct nfsync_held_slice *sl = slice_of(nd, h->st);
 	bool waits;
 
@@ -368,7 +369,8 @@ bool nfsync_held_add(struct nfsync_dev *nd, struct nfsync_held *h)
 	waits = !sl->stopped &&
 		(!h->early || test_bit(NFSYNC_ST_AWAITED, &h->st->flags));
 	if (waits) {
-		if (sl->n && sl->n >= READ_ONCE(nd->cfg.defer_limit))
+		/* more than one when the limit is not what it was */
+		while (sl->n && sl->n >= limit)
 			slice_push(sl);
 		slice_link(sl, h);
 	}
