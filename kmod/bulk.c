@@ -24,6 +24,7 @@
 #include "device.h"
 #include "bulk.h"
 #include "import.h"
+#include "inject.h"
 #include "send.h"
 
 /* How long a run waits for its own frames to leave, in steps of 1 ms */
@@ -165,6 +166,7 @@ static void tell(struct nfsync_dev *nd)
 		tell_step(b, NFSYNC_TELLER_CUT);
 		return;
 	}
+	NFSYNC_INJECT_AT(TELL_END, nd->net, NULL);
 	send_end(nd, began);
 	todo = tell_step(b, NFSYNC_TELLER_DRAINED);
 	if (todo & NFSYNC_TELLER_DO_START)
@@ -374,8 +376,10 @@ static void judge_end(struct nfsync_dev *nd)
 	bool knows = !b->numbered || nfsync_verdict_serves(m.verdict);
 	int whole;
 
+	NFSYNC_INJECT_AT(JUDGE, nd->net, NULL);
 	/* what another CPU received in front of the END is applied by now */
 	synchronize_net();
+	NFSYNC_INJECT_AT(JUDGED, nd->net, NULL);
 	whole = judge(nd, b, &w.gen);
 	if (whole == -EAGAIN) {
 		b->judged++;

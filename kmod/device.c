@@ -12,6 +12,7 @@
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netns/generic.h>
 #include "device.h"
+#include "inject.h"
 
 struct nfsync_net {
 	struct nfsync_dev __rcu *nd;	/* RTNL writes */
@@ -150,12 +151,14 @@ static int netdev_event(struct notifier_block *nb, unsigned long event,
 
 	any_event(nd, dev, event);
 	syncdev = rtnl_dereference(nd->transport.syncdev);
-	if (dev == syncdev)
+	if (dev == syncdev) {
+		NFSYNC_INJECT_AT(NETDEV_EVENT, nd->net, NULL);
 		syncdev_event(nd, dev, event);
-	else if (!syncdev &&
+	} else if (!syncdev &&
 		 (event == NETDEV_REGISTER || event == NETDEV_CHANGENAME) &&
-		 !strcmp(dev->name, nd->cfg.syncname))
+		 !strcmp(dev->name, nd->cfg.syncname)) {
 		syncdev_came(nd, dev);
+	}
 	return NOTIFY_DONE;
 }
 
@@ -267,11 +270,13 @@ static void quiesce(struct nfsync_dev *nd)
 {
 	WRITE_ONCE(nd->up, false);
 	WRITE_ONCE(nd->link, false);
+	NFSYNC_INJECT_AT(DOWN, nd->net, NULL);
 	nfsync_hooks_stop(nd);
 	/* whoever saw the device up is through: works and tasklets that are
 	 * scheduled by now are the last ones, and what follows waits for them
 	 */
 	synchronize_net();
+	NFSYNC_INJECT_AT(DOWN_QUIET, nd->net, NULL);
 	nfsync_bulk_stop(nd);
 	nfsync_receive_stop(nd);
 	nfsync_held_stop(nd);

@@ -39,9 +39,11 @@
 #include <linux/netfilter_bridge.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
+#include "audit.h"
 #include "device.h"
 #include "early.h"
 #include "held.h"
+#include "inject.h"
 
 static struct nfsync_held_slice *slice_of(const struct nfsync_dev *nd,
 					  const struct nfsync_state *st)
@@ -298,6 +300,7 @@ static void slice_timeout(struct timer_list *t)
 	struct nfsync_held *h, *next;
 	LIST_HEAD(over);
 
+	NFSYNC_INJECT_AT(HELD_TIMEOUT, sl->nd->net, NULL);
 	spin_lock_bh(&sl->lock);
 	list_for_each_entry_safe(h, next, &sl->fifo, node) {
 		if (!nfsync_held_over(sl->nd, h)) {
@@ -308,6 +311,9 @@ static void slice_timeout(struct timer_list *t)
 						    PFSYNC_STAT_DEFER_TIMEOUT);
 	}
 	spin_unlock_bh(&sl->lock);
+	if (list_empty(&over))
+		return;
+	NFSYNC_INJECT_AT(HELD_TIMED_OUT, sl->nd->net, NULL);
 	go_list(sl->nd, &over);
 }
 
@@ -373,6 +379,7 @@ bool nfsync_held_add(struct nfsync_dev *nd, struct nfsync_held *h)
 		while (sl->n && sl->n >= limit)
 			slice_push(sl);
 		slice_link(sl, h);
+		NFSYNC_AUDIT(sl->n <= max(limit, 1U));
 	}
 	spin_unlock_bh(&sl->lock);
 	return waits;
@@ -397,6 +404,7 @@ void nfsync_held_go_first(struct nfsync_dev *nd, struct nfsync_state *st,
 	spin_lock_bh(&sl->lock);
 	slice_take_its(sl, st, &its, why, false);
 	spin_unlock_bh(&sl->lock);
+	NFSYNC_INJECT_AT(HELD_TAKEN, nd->net, st->ct);
 	go_list(nd, &its);
 }
 
@@ -421,8 +429,10 @@ void nfsync_held_ack(struct nfsync_dev *nd, struct nfsync_state *st)
 		if (h->st == st && !h->early)
 			enough = ++h->acks >= h->peers;
 	spin_unlock_bh(&sl->lock);
-	if (enough)
-		nfsync_held_go_first(nd, st, PFSYNC_STAT_DEFER_ACK);
+	if (!enough)
+		return;
+	NFSYNC_INJECT_AT(HELD_ACK, nd->net, st->ct);
+	nfsync_held_go_first(nd, st, PFSYNC_STAT_DEFER_ACK);
 }
 
 /**

@@ -33,6 +33,7 @@
 #include "early.h"
 #include "held.h"
 #include "hooks.h"
+#include "inject.h"
 #include "map.h"
 #include "window.h"
 
@@ -286,6 +287,7 @@ static unsigned int packet_forwarded(void *priv, struct sk_buff *skb,
 		if (!st)
 			return NF_ACCEPT;
 	}
+	NFSYNC_INJECT_AT(PACKET, nd->net, ct);
 	if (unlikely(nfsync_window_slack(st, CTINFO2DIR(ctinfo))) &&
 	    nfsync_device_splits(nd))
 		nfsync_window_arrive(nd, st, ct, skb, CTINFO2DIR(ctinfo));
@@ -393,6 +395,7 @@ static int ct_event(unsigned int events, const struct nf_ct_event *item)
 	struct nf_ct_event_notifier *orig;
 
 	if (nd && READ_ONCE(nd->up)) {
+		NFSYNC_INJECT_AT(EVENT, net, item->ct);
 		/* a DESTROY that ctnetlink could not deliver comes again */
 		if (events & BIT(IPCT_DESTROY))
 			entry_ended(nd, item->ct, item->portid);
@@ -401,6 +404,7 @@ static int ct_event(unsigned int events, const struct nf_ct_event *item)
 	}
 
 	orig = rcu_dereference(slot_of(net)->orig);
+	NFSYNC_INJECT_AT(EVENT_ORIG, net, item->ct);
 	return orig ? orig->ct_event(events, item) : 0;
 }
 
@@ -839,6 +843,7 @@ void nfsync_hooks_stop(struct nfsync_dev *nd)
 	list_del_init(&h->node);
 	slot_remove(nd->net);
 	mutex_unlock(&hooks_mutex);
+	NFSYNC_INJECT_AT(SLOT_REMOVED, nd->net, NULL);
 	lower_events(nd);
 	nfsync_hooks_early(nd, false);
 	nf_unregister_net_hooks(nd->net, h->ops, NFSYNC_HOOKS_N);

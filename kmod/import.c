@@ -19,6 +19,7 @@
 #include "device.h"
 #include "held.h"
 #include "import.h"
+#include "inject.h"
 #include "map.h"
 #include "merge.h"
 #include "window.h"
@@ -341,6 +342,7 @@ static struct nfsync_state *entry_insert(struct nfsync_dev *nd,
 		return NULL;
 	}
 
+	NFSYNC_INJECT_AT(IMPORT_INSERTED, nd->net, ct);
 	st = nfsync_state_learn(nd, ct, m->id, m->creatorid);
 	if (!st && nfsync_state_find_ct(nd, ct)) {
 		/* a packet or the next message found it in the table first */
@@ -370,6 +372,7 @@ import_known(struct nfsync_dev *nd, struct nf_conntrack_tuple_hash *h,
 	struct nf_conn *ct = nf_ct_tuplehash_to_ctrack(h);
 	struct nfsync_state *st = NULL;
 
+	NFSYNC_INJECT_AT(IMPORT_KNOWN, nd->net, ct);
 	if (NF_CT_DIRECTION(h) != IP_CT_DIR_ORIGINAL ||
 	    !nf_ct_tuple_equal(nf_ct_tuple(ct, IP_CT_DIR_REPLY), repl))
 		nfsync_stats_inc(nd, PFSYNC_STAT_IMP_CONFLICT);
@@ -503,6 +506,7 @@ struct nfsync_state *nfsync_import_state(struct nfsync_dev *nd,
 	else if (h && !gives_way(nd, h, &repl, m))
 		return import_known(nd, h, &repl, m);
 
+	NFSYNC_INJECT_AT(IMPORT_NEW, nd->net, NULL);
 	ct = entry_make(nd->net, &zone, &orig, &repl, &pic);
 	if (IS_ERR(ct)) {
 		count_refusal(nd, PTR_ERR(ct), m->creatorid);

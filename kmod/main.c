@@ -5,8 +5,10 @@
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 #include <net/rtnetlink.h>
+#include "audit.h"
 #include "device.h"
 #include "hooks.h"
+#include "inject.h"
 #include "link.h"
 #include "receive.h"
 #include "state.h"
@@ -31,14 +33,16 @@ static int __init nfsync_init(void)
 	if (err)
 		goto err_hooks;
 
+	nfsync_audit_register(nfsync_inject_register());
 	/* last, for from here on a device can be made */
 	err = nfsync_link_register();
 	if (err)
-		goto err_receive;
+		goto err_inject;
 
 	return 0;
 
-err_receive:
+err_inject:
+	nfsync_inject_unregister();
 	nfsync_receive_unregister();
 err_hooks:
 	nfsync_hooks_unregister();
@@ -56,6 +60,7 @@ static void __exit nfsync_exit(void)
 	nfsync_receive_unregister();
 	nfsync_hooks_unregister();
 	nfsync_device_unregister();
+	nfsync_inject_unregister();
 	/* states are freed by call_rcu() into this module's cache */
 	rcu_barrier();
 	nfsync_state_cache_exit();

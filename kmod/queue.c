@@ -12,7 +12,9 @@
 #include <linux/jhash.h>
 #include <linux/random.h>
 #include <linux/slab.h>
+#include "audit.h"
 #include "device.h"
+#include "inject.h"
 #include "queue.h"
 #include "send.h"
 #include "wire.h"
@@ -60,13 +62,23 @@ static size_t slice_len(const struct nfsync_slice *sl)
 	return len;
 }
 
+static void slice_unlock(struct nfsync_slice *sl)
+	__releases(&sl->lock)
+{
+	if (NFSYNC_AUDIT(sl->len == slice_len(sl))) {
+		nfsync_stats_inc(sl->nd, PFSYNC_STAT_LEN_REPAIR);
+		sl->len = slice_len(sl);
+	}
+	spin_unlock_bh(&sl->lock);
+}
+
 /* Flush all that waits, at the end of this softirq batch */
 static void slice_kick(struct nfsync_slice *sl)
 {
 	spin_lock_bh(&sl->lock);
 	sl->due = true;
 	sl->kicked = true;
-	spin_unlock_bh(&sl->lock);
+	slice_unlock(sl);
 	tasklet_schedule(&sl->task);
 }
 
@@ -101,7 +113,7 @@ static void slice_timeout(struct timer_list *t)
 	if (hold)
 		mod_timer(t, jiffies +
 			  msecs_to_jiffies(READ_ONCE(sl->nd->cfg.flush_ms)));
-	spin_unlock_bh(&sl->lock);
+	slice_unlock(sl);
 	if (hold)
 		return;
 
@@ -184,7 +196,7 @@ void nfsync_queue_start(struct nfsync_dev *nd)
 
 		spin_lock_bh(&sl->lock);
 		sl->stopped = false;
-		spin_unlock_bh(&sl->lock);
+		slice_unlock(sl);
 	}
 }
 
@@ -199,6 +211,7 @@ static void slice_link(struct nfsync_slice *sl, struct nfsync_state *st, u8 q)
 	list_add_tail(&st->link, &sl->q[q]);
 	st->marker = q;
 	refcount_inc(&st->refs);
+	NFSYNC_INJECT_POKE(LINK, sl->nd->net, st->ct, &st->marker);
 }
 
 /* What is wrong is said once, and counted */
@@ -207,7 +220,7 @@ static bool slice_odd(struct nfsync_slice *sl, bool odd)
 {
 	if (likely(!odd))
 		return false;
-	WARN_ON_ONCE(1);
+	WARN_ON_ONCE(!nfsync_inject_poked());
 	nfsync_stats_inc(sl->nd, PFSYNC_STAT_QUEUE_REPAIR);
 	return true;
 }
@@ -382,6 +395,7 @@ void nfsync_queue_update(struct nfsync_dev *nd, struct nfsync_state *st,
 {
 	struct nfsync_slice *sl = slice_of(nd, st);
 
+	NFSYNC_INJECT_AT(UPDATE, nd->net, st->ct);
 	spin_lock_bh(&sl->lock);
 	if (slice_closed(sl) || test_bit(NFSYNC_ST_DEAD, &st->flags))
 		goto out;
@@ -395,7 +409,7 @@ void nfsync_queue_update(struct nfsync_dev *nd, struct nfsync_state *st,
 	}
 	slice_arm(sl, urgent);
 out:
-	spin_unlock_bh(&sl->lock);
+	slice_unlock(sl);
 }
 
 /**
@@ -415,6 +429,7 @@ void nfsync_queue_update_full(struct nfsync_dev *nd, struct nfsync_state *st,
 	struct nfsync_state *put = NULL;
 	u8 q;
 
+	NFSYNC_INJECT_AT(UPDATE, nd->net, st->ct);
 	spin_lock_bh(&sl->lock);
 	if (slice_closed(sl) || test_bit(NFSYNC_ST_DEAD, &st->flags))
 		goto out;
@@ -427,7 +442,7 @@ void nfsync_queue_update_full(struct nfsync_dev *nd, struct nfsync_state *st,
 	}
 	slice_arm(sl, urgent);
 out:
-	spin_unlock_bh(&sl->lock);
+	slice_unlock(sl);
 	if (put)
 		nfsync_state_put(put);
 }
@@ -452,8 +467,10 @@ bool nfsync_queue_delete(struct nfsync_dev *nd, struct nfsync_state *st,
 	struct nfsync_slice *sl = slice_of(nd, st);
 	bool mine, held;
 
+	NFSYNC_INJECT_AT(DELETE, nd->net, st->ct);
 	spin_lock_bh(&sl->lock);
 	mine = !test_and_set_bit(NFSYNC_ST_DEAD, &st->flags);
+	NFSYNC_INJECT_AT(DELETE_LOCKED, nd->net, st->ct);
 	held = mine && slice_unlink(sl, st);
 	if (mine && announce && !slice_closed(sl) &&
 	    test_bit(NFSYNC_ST_TOLD, &st->flags)) {
@@ -465,7 +482,7 @@ bool nfsync_queue_delete(struct nfsync_dev *nd, struct nfsync_state *st,
 			slice_arm(sl, false);
 		}
 	}
-	spin_unlock_bh(&sl->lock);
+	slice_unlock(sl);
 	if (held)
 		nfsync_state_put(st);
 	return mine;
@@ -543,7 +560,7 @@ void nfsync_queue_ack(struct nfsync_dev *nd, u64 id, u32 creatorid)
 		slice_arm(sl, true);
 	else
 		nfsync_stats_inc(nd, PFSYNC_STAT_ACK_LIMITED);
-	spin_unlock_bh(&sl->lock);
+	slice_unlock(sl);
 }
 
 /**
@@ -563,7 +580,7 @@ void nfsync_queue_deny(struct nfsync_dev *nd, u64 id, u32 creatorid)
 		slice_arm(sl, false);
 	else
 		nfsync_stats_inc(nd, PFSYNC_STAT_DENY_LIMITED);
-	spin_unlock_bh(&sl->lock);
+	slice_unlock(sl);
 }
 
 /**
@@ -585,7 +602,7 @@ bool nfsync_queue_request(struct nfsync_dev *nd, u64 id, u32 creatorid)
 		 idq_add(sl, &sl->req, id, creatorid);
 	if (queued)
 		slice_arm(sl, true);
-	spin_unlock_bh(&sl->lock);
+	slice_unlock(sl);
 	return queued;
 }
 
@@ -632,6 +649,7 @@ static void take_states(struct nfsync_slice *sl, u8 q, size_t *room,
 		if (!st)
 			break;
 		slice_unlink(sl, st);
+		NFSYNC_INJECT_AT(TAKE_LOCKED, sl->nd->net, st->ct);
 		if (q == NFSYNC_Q_INS)
 			set_bit(NFSYNC_ST_TOLD, &st->flags);
 		b->st[(*used)++] = st;
@@ -656,19 +674,21 @@ bool nfsync_queue_take(struct nfsync_slice *sl, size_t room,
 		       struct nfsync_batch *b)
 {
 	unsigned int used = 0;
-	size_t full = BASE_LEN + room;
+	size_t full = BASE_LEN + room, begun = room;
 	bool more;
 	u8 q;
 
 	memset(b->n, 0, sizeof(b->n));
 	/* on the smallest MTUs a state has room, its trailer not (B-13) */
 	b->bare = room < NFSYNC_WIRE_SUBH_LEN + marker_len(NFSYNC_Q_INS);
+	NFSYNC_INJECT_AT(TAKE, sl->nd->net, NULL);
 	spin_lock_bh(&sl->lock);
 	b->n_ack = take_ids(sl, &sl->ack, &room, b->ack);
 	for (q = NFSYNC_Q_NONE + 1; q < NFSYNC_Q_MAX; q++)
 		take_states(sl, q, &room, b, &used);
 	b->n_deny = take_ids(sl, &sl->deny, &room, b->deny);
 	b->n_req = take_ids(sl, &sl->req, &room, b->req);
+	b->len = begun - room;
 	if (sl->len == BASE_LEN) {
 		sl->due = false;
 		timer_delete(&sl->timer);
@@ -676,7 +696,7 @@ bool nfsync_queue_take(struct nfsync_slice *sl, size_t room,
 		slice_arm_timer(sl);
 	}
 	more = sl->len > (sl->due ? BASE_LEN : full);
-	spin_unlock_bh(&sl->lock);
+	slice_unlock(sl);
 	return more;
 }
 
@@ -711,7 +731,7 @@ static struct nfsync_state *purge_one(struct nfsync_slice *sl,
 		st = NULL;
 	if (st)
 		slice_unlink(sl, st);
-	spin_unlock_bh(&sl->lock);
+	slice_unlock(sl);
 	return st;
 }
 
@@ -761,7 +781,7 @@ void nfsync_queue_retry(struct nfsync_slice *sl)
 	spin_lock_bh(&sl->lock);
 	if (!sl->stopped)
 		slice_arm_timer(sl);
-	spin_unlock_bh(&sl->lock);
+	slice_unlock(sl);
 }
 
 /**
@@ -778,7 +798,7 @@ void nfsync_queue_sent(struct nfsync_slice *sl)
 	spin_lock_bh(&sl->lock);
 	if (!sl->due)
 		sl->kicked = false;
-	spin_unlock_bh(&sl->lock);
+	slice_unlock(sl);
 }
 
 /**
@@ -840,11 +860,11 @@ void nfsync_queue_drop(struct nfsync_slice *sl)
 		slice_unlink(sl, st);
 		nfsync_stats_inc(sl->nd, PFSYNC_STAT_QUEUE_DROPPED);
 		/* the last put runs the entry's destructor: not under a lock */
-		spin_unlock_bh(&sl->lock);
+		slice_unlock(sl);
 		nfsync_state_put(st);
 		spin_lock_bh(&sl->lock);
 	}
-	spin_unlock_bh(&sl->lock);
+	slice_unlock(sl);
 }
 
 /**
@@ -864,7 +884,7 @@ void nfsync_queue_stop(struct nfsync_dev *nd)
 
 		spin_lock_bh(&sl->lock);
 		sl->stopped = true;
-		spin_unlock_bh(&sl->lock);
+		slice_unlock(sl);
 		timer_delete_sync(&sl->timer);
 		tasklet_kill(&sl->task);
 		nfsync_queue_drop(sl);

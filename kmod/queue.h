@@ -81,6 +81,7 @@ struct nfsync_batch {
 	unsigned int n[NFSYNC_Q_MAX];
 	struct nfsync_msg_id *ack, *deny, *req;
 	unsigned int n_ack, n_deny, n_req;
+	size_t len;			/* bytes of it as sections */
 	bool bare;			/* states go without the trailer */
 };
 

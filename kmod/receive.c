@@ -8,9 +8,11 @@
 #include <linux/skbuff.h>
 #include <net/ip.h>
 #include <net/protocol.h>
+#include "audit.h"
 #include "device.h"
 #include "held.h"
 #include "import.h"
+#include "inject.h"
 #include "receive.h"
 #include "wire.h"
 
@@ -301,6 +303,13 @@ static bool clr_one(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
 	return true;
 }
 
+/* One that should be gone; our own may have moved */
+static bool clr_left(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
+{
+	return is_cleared(arg, st) && !test_bit(NFSYNC_ST_DEAD, &st->flags) &&
+	       st->creatorid != READ_ONCE(nd->cfg.hostid);
+}
+
 static void clr_work(struct work_struct *work)
 {
 	struct nfsync_clr *c = container_of(work, struct nfsync_clr, work);
@@ -313,7 +322,9 @@ static void clr_work(struct work_struct *work)
 	c->n = 0;
 	spin_unlock_bh(&c->lock);
 
+	NFSYNC_INJECT_AT(CLR, nd->net, NULL);
 	nfsync_state_walk(nd, clr_one, &now, NULL);
+	NFSYNC_AUDIT(!nfsync_state_walk(nd, clr_left, &now, NULL));
 }
 
 /* The first message only, as every implementation reads it */
@@ -482,6 +493,7 @@ static void receive(struct nfsync_dev *nd, struct sk_buff *skb)
 		return;
 	}
 
+	NFSYNC_INJECT_AT(RECEIVE, nd->net, NULL);
 	nfsync_transport_tap_rx(nd, skb);
 	/* with the IP header, as sent frames are counted */
 	dev_sw_netstats_rx_add(nd->dev, skb->len - skb_network_offset(skb));

@@ -8,8 +8,10 @@
 #include <linux/gfp.h>
 #include <linux/page_frag_cache.h>
 #include <linux/slab.h>
+#include "audit.h"
 #include "conntrack.h"
 #include "device.h"
+#include "inject.h"
 #include "send.h"
 #include "wire.h"
 
@@ -220,11 +222,14 @@ static bool send_one(struct nfsync_dev *nd, struct nfsync_slice *sl)
 	}
 
 	more = nfsync_queue_take(sl, room - number, &s->batch);
+	NFSYNC_INJECT_AT(SEND_TAKEN, nd->net, NULL);
 	end = put_batch(nd, s, body + number);
 	if (WARN_ON_ONCE(end > body + room)) {
 		/* the arithmetic of take and of the encoders disagree */
 		nfsync_stats_inc(nd, PFSYNC_STAT_LEN_REPAIR);
 		end = body + number;
+	} else if (NFSYNC_AUDIT(end == body + number + s->batch.len)) {
+		nfsync_stats_inc(nd, PFSYNC_STAT_LEN_REPAIR);
 	}
 	if (end == body + number) {
 		page_frag_free(body);
@@ -253,6 +258,7 @@ void nfsync_send_task(struct tasklet_struct *t)
 	struct nfsync_dev *nd = sl->nd;
 	int budget = TASK_BUDGET;
 
+	NFSYNC_INJECT_AT(SEND, nd->net, NULL);
 	/* the way out is gone; a new one begins with a transfer of all */
 	if (!nfsync_device_ready(nd)) {
 		nfsync_queue_drop(sl);

@@ -7,8 +7,10 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
+#include "audit.h"
 #include "conntrack.h"
 #include "device.h"
+#include "inject.h"
 #include "state.h"
 #include "window.h"
 
@@ -216,6 +218,7 @@ void nfsync_state_put(struct nfsync_state *st)
 		return;
 
 	WARN_ON_ONCE(st->marker != NFSYNC_Q_NONE);
+	nfsync_audit_died();
 	nf_ct_put(st->ct);
 	call_rcu(&st->rcu, state_free_rcu);
 }
@@ -251,6 +254,7 @@ static struct nfsync_state *state_create(struct nfsync_dev *nd,
 	if (!st)
 		return NULL;
 
+	nfsync_audit_born();
 	nf_conntrack_get(&ct->ct_general);
 	st->ct = ct;
 	st->id = id;
@@ -269,8 +273,10 @@ static struct nfsync_state *state_create(struct nfsync_dev *nd,
 		st->heard_gen = READ_ONCE(nd->bulk.gen);
 	INIT_LIST_HEAD(&st->link);
 	refcount_set(&st->refs, 1);
+	NFSYNC_INJECT_AT(STATE_HASH, nd->net, ct);
 	if (state_hash(&nd->table, st)) {
 		/* never visible to one who could hold it beyond RCU */
+		nfsync_audit_died();
 		nf_ct_put(ct);
 		call_rcu(&st->rcu, state_free_rcu);
 		return NULL;
@@ -329,8 +335,10 @@ void nfsync_state_unhash(struct nfsync_dev *nd, struct nfsync_state *st)
 {
 	struct nfsync_state_table *t = &nd->table;
 
+	NFSYNC_INJECT_AT(UNHASH, nd->net, st->ct);
 	rhashtable_remove_fast(&t->by_id, &st->by_id, by_id_params);
 	rhashtable_remove_fast(&t->by_ct, &st->by_ct, by_ct_params);
+	NFSYNC_INJECT_AT(UNHASHED, nd->net, st->ct);
 	nfsync_state_put(st);
 }
 
@@ -347,8 +355,10 @@ static bool walk_pause(struct nfsync_dev *nd, struct rhashtable_iter *iter,
 	bool kept;
 
 	rhashtable_walk_stop(iter);
-	if (breathe)
+	if (breathe) {
+		NFSYNC_INJECT_AT(WALK_PAUSE, nd->net, st->ct);
 		breathe(nd);
+	}
 	cond_resched();
 	rhashtable_walk_start(iter);
 	kept = !test_bit(NFSYNC_ST_DEAD, &st->flags);

@@ -13,6 +13,7 @@
 #include <net/netfilter/nf_conntrack.h>
 #include <net/route.h>
 #include <net/sock.h>
+#include "audit.h"
 #include "device.h"
 #include "transport.h"
 
@@ -348,6 +349,7 @@ int nfsync_transport_xmit(struct nfsync_dev *nd, struct sk_buff *skb)
 	unsigned int len = skb->len + sizeof(struct iphdr);
 	int err;
 
+	NFSYNC_AUDIT(nfsync_audit_frame(skb));
 	local_bh_disable();
 	rcu_read_lock();
 	err = output(nd, skb);

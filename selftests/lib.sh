@@ -734,6 +734,19 @@ ping_cl()
 
 UNLOAD=
 
+# Files of a module that was built with NFSYNC_INJECT=y
+AUDIT=/sys/kernel/debug/nfsync
+INJECT=$AUDIT/inject
+
+# no_violation: of what must always be true; nothing to say without the file
+no_violation()
+{
+	[ -r "$AUDIT/audit" ] || return 0
+	cat "$AUDIT/audit" > "$TMP/audit"
+	sed 's/^/# audit: /' "$TMP/audit"
+	[ ! -s "$TMP/audit" ]
+}
+
 # need_nfsync: load the module, or skip the whole script
 need_nfsync()
 {
@@ -742,6 +755,16 @@ need_nfsync()
 		skip_all "no nfsync module: $(tr '\n' ' ' < "$TMP/modprobe")"
 	fi
 	UNLOAD=1
+}
+
+# need_inject: the module was built with the places to stop at, or skip; only
+# who asks for them has them, so that a guest may lack them as well
+need_inject()
+{
+	[ ! -d "$INJECT" ] || return 0
+	echo "TAP version 13"
+	echo "1..0 # SKIP the module has no injection points"
+	exit $ksft_skip
 }
 
 # need_plugin: ip must know the options of the kind
@@ -1145,6 +1168,7 @@ run_one()
 
 	RET=$ksft_pass
 	"$1" || [ "$RET" != "$ksft_pass" ] || fail "$1 returned $?"
+	check "invariants" no_violation
 	name=${name//_/ }
 	case $RET in
 	"$ksft_pass") ktap_test_pass "$name" ;;

@@ -99,6 +99,16 @@ lint_function_length()
 	     END { exit bad }' $C_FILES
 }
 
+# What is compared is monotonic (INV-10). The time of day goes where conntrack
+# has it too, and into the first id.
+lint_clocks()
+{
+	# shellcheck disable=SC2046
+	! grep -nE 'ktime_get_(real|clocktai)|do_gettimeofday|get_seconds\(' \
+		$(grep '^kmod/' <<<"$C_FILES") |
+		grep -vE 'ts->start|ktime_get_real_ts64\(&now\)|ktime_get_seconds'
+}
+
 # What is not finished is not landed.
 lint_markers()
 {
@@ -113,7 +123,7 @@ lint_whitespace()
 		$(grep -vE '/(corpus|vectors)/|\.patch$' <<<"$ALL")
 }
 
-CHECKS="checkpatch shellcheck codespell spdx version_tests function_length
+CHECKS="checkpatch shellcheck codespell spdx version_tests function_length clocks
 	markers whitespace"
 
 run_checks()

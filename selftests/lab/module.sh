@@ -6,6 +6,9 @@
 # KERNEL is 6.1, 6.12, 7.2, debug or kcsan. The sources are copied to OUT/src
 # and built there, so that kernels and compilers do not clobber each other; the
 # result is OUT/nfsync.ko. Only one build at a time uses OUT.
+#
+# NFSYNC_INJECT=y in the environment compiles the injection points and the audit
+# in, which the debug kernel's module has anyhow (n: not there either).
 
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=common.sh
@@ -14,6 +17,8 @@ set -euo pipefail
 [ $# -ge 2 ] || die "usage: module.sh KERNEL OUT [make arguments]"
 kernel=$1 out=$2
 shift 2
+[ "$kernel" != debug ] || : "${NFSYNC_INJECT:=y}"
+set -- "NFSYNC_INJECT=${NFSYNC_INJECT:-}" "$@"
 [ -s "$CACHE/kernels/$kernel/kver" ] ||
 	die "no Linux $kernel in $CACHE: run selftests/lab/setup.sh $kernel"
 
