@@ -181,8 +181,14 @@ static void count_refusal(struct nfsync_dev *nd, int err, u32 creatorid)
 		nfsync_bulk_refused(nd, creatorid);
 }
 
-static void count_no_state(struct nfsync_dev *nd, u32 creatorid)
+/* No memory; or the entry ends just now, and is in the way until it has */
+static void count_no_state(struct nfsync_dev *nd, const struct nf_conn *ct,
+			   u32 creatorid)
 {
+	if (nf_ct_is_dying(ct)) {
+		nfsync_stats_inc(nd, PFSYNC_STAT_IMP_CONFLICT);
+		return;
+	}
 	nfsync_stats_inc(nd, PFSYNC_STAT_IMP_NOMEM);
 	nfsync_bulk_refused(nd, creatorid);
 }
@@ -281,7 +287,7 @@ static struct nfsync_state *name_entry(struct nfsync_dev *nd,
 		if (st)
 			nfsync_stats_inc(nd, PFSYNC_STAT_IMP_ALIAS);
 		else
-			count_no_state(nd, m->creatorid);
+			count_no_state(nd, ct, m->creatorid);
 		return st;
 	}
 	if (old) {
@@ -352,7 +358,7 @@ static struct nfsync_state *entry_insert(struct nfsync_dev *nd,
 	}
 	if (!st) {
 		/* an entry nobody can delete by its id is worse than none */
-		count_no_state(nd, m->creatorid);
+		count_no_state(nd, ct, m->creatorid);
 		nf_ct_delete(ct, 0, 0);
 		nf_ct_put(ct);
 		return NULL;

@@ -244,6 +244,22 @@ static int state_hash(struct nfsync_state_table *t, struct nfsync_state *st)
 	return err;
 }
 
+/*
+ * The entry's end may have been told before its state could be found, and then
+ * nobody tells it again.  Who ends it marks it first and looks for the state
+ * then; we look for the mark when the state is there.
+ */
+static bool came_late(struct nfsync_dev *nd, struct nfsync_state *st)
+{
+	/* between the hash and the mark; with the one of nf_ct_delete() */
+	smp_mb();
+	if (likely(!nf_ct_is_dying(st->ct)))
+		return false;
+	if (nfsync_queue_delete(nd, st, false, false))
+		nfsync_state_unhash(nd, st);
+	return true;
+}
+
 static struct nfsync_state *state_create(struct nfsync_dev *nd,
 					 struct nf_conn *ct, u64 id,
 					 u32 creatorid, unsigned long flags)
@@ -281,7 +297,7 @@ static struct nfsync_state *state_create(struct nfsync_dev *nd,
 		call_rcu(&st->rcu, state_free_rcu);
 		return NULL;
 	}
-	return st;
+	return came_late(nd, st) ? NULL : st;
 }
 
 /**
@@ -290,8 +306,8 @@ static struct nfsync_state *state_create(struct nfsync_dev *nd,
  * @ct: confirmed entry the caller holds
  *
  * Context: softirq or process, RCU read side.
- * Return: the state, valid until RCU ends; NULL without memory (counted) or
- * if another CPU was faster.
+ * Return: the state, valid until RCU ends; NULL without memory (counted), if
+ * another CPU was faster, or if the entry has ended.
  */
 struct nfsync_state *nfsync_state_new(struct nfsync_dev *nd,
 				      struct nf_conn *ct)
@@ -301,7 +317,7 @@ struct nfsync_state *nfsync_state_new(struct nfsync_dev *nd,
 
 	st = state_create(nd, ct, id, READ_ONCE(nd->cfg.hostid),
 			  BIT(NFSYNC_ST_LOCAL));
-	if (!st && !nfsync_state_find_ct(nd, ct))
+	if (!st && !nfsync_state_find_ct(nd, ct) && !nf_ct_is_dying(ct))
 		nfsync_stats_inc(nd, PFSYNC_STAT_STATE_NOMEM);
 	return st;
 }
@@ -314,7 +330,7 @@ struct nfsync_state *nfsync_state_new(struct nfsync_dev *nd,
  * @creatorid: peer's creator id, host order
  *
  * Context: softirq, RCU read side.
- * Return: the state, or NULL (no memory, or known already).
+ * Return: the state, or NULL (no memory, known already, or ended).
  */
 struct nfsync_state *nfsync_state_learn(struct nfsync_dev *nd,
 					struct nf_conn *ct, u64 id,
