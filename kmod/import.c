@@ -301,6 +301,24 @@ static struct nfsync_state *name_entry(struct nfsync_dev *nd,
 	return st;
 }
 
+static spinlock_t *import_lock(struct nfsync_dev *nd, const struct nf_conn *ct)
+{
+	return &nd->queue.slice[nfsync_queue_slice(nd, ct)].import_lock;
+}
+
+/* The state of an entry, also if another processor is about to make it */
+static struct nfsync_state *state_of(struct nfsync_dev *nd, struct nf_conn *ct)
+{
+	struct nfsync_state *st = nfsync_state_find_ct(nd, ct);
+
+	if (st)
+		return st;
+	spin_lock_bh(import_lock(nd, ct));
+	st = nfsync_state_find_ct(nd, ct);
+	spin_unlock_bh(import_lock(nd, ct));
+	return st;
+}
+
 /*
  * The connection is here already, under another id or under none.  It takes
  * the peer's, or the peer hears ours and takes that (wire.md 3.6).
@@ -309,7 +327,7 @@ static struct nfsync_state *entry_adopt(struct nfsync_dev *nd,
 					struct nf_conn *ct,
 					const struct nfsync_msg_state *m)
 {
-	struct nfsync_state *st = nfsync_state_find_ct(nd, ct);
+	struct nfsync_state *st = state_of(nd, ct);
 
 	if (!st)
 		return name_entry(nd, ct, m, NULL);
@@ -332,40 +350,47 @@ static struct nfsync_state *entry_adopt(struct nfsync_dev *nd,
 	return name_entry(nd, ct, m, st);
 }
 
-/* The entry is ours alone until it is in the table; then the table's too */
-static struct nfsync_state *entry_insert(struct nfsync_dev *nd,
-					 struct nf_conn *ct,
-					 const struct nfsync_msg_state *m,
-					 const struct nfsync_map_ct *pic)
+/*
+ * Into the table, and its state with it: another receiver that finds the entry
+ * first would take it for one of ours, and waits for the lock.  A packet does
+ * not, and may name it first.
+ */
+static int entry_insert(struct nfsync_dev *nd, struct nf_conn *ct,
+			const struct nfsync_msg_state *m,
+			const struct nfsync_map_ct *pic,
+			struct nfsync_state **st)
 {
-	struct nfsync_state *st;
+	spinlock_t *lock = import_lock(nd, ct);
 	int err;
 
+	spin_lock_bh(lock);
 	err = nf_conntrack_hash_check_insert(ct);
-	if (err) {
-		count_refusal(nd, err, m->creatorid);
-		nf_conntrack_free(ct);
-		return NULL;
+	if (!err) {
+		NFSYNC_INJECT_AT(IMPORT_INSERTED, nd->net, ct);
+		*st = nfsync_state_learn(nd, ct, m->id, m->creatorid);
+		if (*st)
+			learn_picture(nd, *st, m, pic);
 	}
+	spin_unlock_bh(lock);
+	return err;
+}
 
-	NFSYNC_INJECT_AT(IMPORT_INSERTED, nd->net, ct);
-	st = nfsync_state_learn(nd, ct, m->id, m->creatorid);
-	if (!st && nfsync_state_find_ct(nd, ct)) {
-		/* a packet or the next message found it in the table first */
+/* It is in the table; @st: its state, if that could be made */
+static struct nfsync_state *entry_inserted(struct nfsync_dev *nd,
+					   struct nf_conn *ct,
+					   const struct nfsync_msg_state *m,
+					   struct nfsync_state *st)
+{
+	if (st) {
+		nfsync_stats_inc(nd, PFSYNC_STAT_IMP_CREATED);
+		report_new(ct);
+	} else if (nfsync_state_find_ct(nd, ct)) {
 		st = entry_adopt(nd, ct, m);
-		nf_ct_put(ct);
-		return st;
-	}
-	if (!st) {
+	} else {
 		/* an entry nobody can delete by its id is worse than none */
 		count_no_state(nd, ct, m->creatorid);
 		nf_ct_delete(ct, 0, 0);
-		nf_ct_put(ct);
-		return NULL;
 	}
-	learn_picture(nd, st, m, pic);
-	nfsync_stats_inc(nd, PFSYNC_STAT_IMP_CREATED);
-	report_new(ct);
 	nf_ct_put(ct);
 	return st;
 }
@@ -490,10 +515,12 @@ struct nfsync_state *nfsync_import_state(struct nfsync_dev *nd,
 {
 	struct nf_conntrack_tuple orig, repl;
 	struct nf_conntrack_tuple_hash *h;
+	struct nfsync_state *st = NULL;
 	struct nf_conntrack_zone zone;
 	enum nfsync_merge_kin kin;
 	struct nfsync_map_ct pic;
 	struct nf_conn *ct;
+	int err;
 
 	if (nfsync_map_import(m, &pic) || !set_tuples(&pic, &orig, &repl)) {
 		nfsync_stats_inc(nd, PFSYNC_STAT_IMP_UNSUPP);
@@ -518,7 +545,17 @@ struct nfsync_state *nfsync_import_state(struct nfsync_dev *nd,
 		count_refusal(nd, PTR_ERR(ct), m->creatorid);
 		return NULL;
 	}
-	return entry_insert(nd, ct, m, &pic);
+	err = entry_insert(nd, ct, m, &pic, &st);
+	if (!err)
+		return entry_inserted(nd, ct, m, st);
+
+	nf_conntrack_free(ct);
+	/* of two that heard of it at once the other one was faster */
+	h = err == -EEXIST ? nf_conntrack_find_get(nd->net, &zone, &orig) : NULL;
+	if (h)
+		return import_known(nd, h, &repl, m);
+	count_refusal(nd, err, m->creatorid);
+	return NULL;
 }
 
 /*

@@ -126,6 +126,7 @@ static void slice_init(struct nfsync_dev *nd, struct nfsync_slice *sl)
 	int q;
 
 	spin_lock_init(&sl->lock);
+	spin_lock_init(&sl->import_lock);
 	for (q = 0; q < NFSYNC_Q_MAX; q++)
 		INIT_LIST_HEAD(&sl->q[q]);
 	sl->len = BASE_LEN;

@@ -62,6 +62,8 @@ struct nfsync_slice {
 	u8 held;			/* intervals that DELs waited for more */
 	struct nfsync_asked asked[1 << NFSYNC_ASKED_BITS];
 
+	spinlock_t import_lock;		/* a peer's entry has its state at once */
+
 	struct nfsync_dev *nd;
 	struct tasklet_struct task;	/* flush at the end of the batch */
 	struct timer_list timer;	/* flush at the latest */
