@@ -323,6 +323,9 @@ static void clr_work(struct work_struct *work)
 	spin_unlock_bh(&c->lock);
 
 	NFSYNC_INJECT_AT(CLR, nd->net, NULL);
+	/* what another CPU received in front of it is findable by now */
+	synchronize_net();
+	NFSYNC_INJECT_AT(CLR_WALK, nd->net, NULL);
 	nfsync_state_walk(nd, clr_one, &now, NULL);
 	NFSYNC_AUDIT(!nfsync_state_walk(nd, clr_left, &now, NULL));
 }
