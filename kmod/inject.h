@@ -28,6 +28,8 @@ struct nf_conn;
 	_(DELETE_LOCKED, "delete_locked", SPIN)	/* DEAD, still on its list */ \
 	_(TAKE, "take", SPIN)			/* before the slice lock */ \
 	_(TAKE_LOCKED, "take_locked", SPIN)	/* off the list, more to come */ \
+	_(PURGE, "purge", SPIN)			/* a CLR is to be told */ \
+	_(PURGE_ALONE, "purge_alone", SPIN)	/* and nobody else sends */ \
 	/* send.c */ \
 	_(SEND, "send", SPIN)			/* the task begins */ \
 	_(SEND_TAKEN, "send_taken", SPIN)	/* detached, not written yet */ \

@@ -453,7 +453,7 @@ out:
  * @nd: device
  * @st: state
  * @announce: tell the peers, if they know it at all
- * @by_hand: more may follow, perhaps the whole table: see nfsync_queue_purge()
+ * @by_hand: more may follow, perhaps the whole table: see nfsync_queue_begin()
  *
  * The one place where NFSYNC_ST_DEAD is set: of several callers (expiry, DEL
  * from a peer, the walk) exactly one is told to unhash (R-000-7).  An INS
@@ -736,24 +736,14 @@ static struct nfsync_state *purge_one(struct nfsync_slice *sl,
 	return st;
 }
 
-/**
- * nfsync_queue_purge() - the table was emptied by hand: tell so, not each end
- * @nd: device
- *
- * Without a state left, a CLR of each creator says the same as all the DELs
- * that wait.  A state that comes up meanwhile is told after it.
- *
- * Context: softirq, a slice's task, no lock held.
- */
-void nfsync_queue_purge(struct nfsync_dev *nd)
+/* Was the table emptied by hand, and is it worth a CLR to say so? */
+static bool queue_emptied(const struct nfsync_dev *nd)
 {
 	unsigned int i, waiting = 0;
-	struct nfsync_state *st;
-	struct creators c = {};
 	bool by_hand = false;
 
 	if (likely(nfsync_state_count(&nd->table)))
-		return;
+		return false;
 
 	for (i = 0; i < nd->queue.n_slices; i++) {
 		const struct nfsync_slice *sl = &nd->queue.slice[i];
@@ -761,14 +751,61 @@ void nfsync_queue_purge(struct nfsync_dev *nd)
 		waiting += READ_ONCE(sl->n[NFSYNC_Q_DEL]);
 		by_hand |= (u32)jiffies - READ_ONCE(sl->by_hand_at) < 2 * HZ;
 	}
-	if (!by_hand || waiting < PURGE_MIN)
-		return;
+	return by_hand && waiting >= PURGE_MIN;
+}
+
+static void queue_clear(struct nfsync_dev *nd)
+{
+	struct nfsync_state *st;
+	struct creators c = {};
+	unsigned int i;
 
 	for (i = 0; i < nd->queue.n_slices; i++)
 		while ((st = purge_one(&nd->queue.slice[i], &c)))
 			nfsync_state_put(st);
 	while (c.n)
 		nfsync_send_clr(nd, c.v[--c.n]);
+}
+
+/**
+ * nfsync_queue_begin() - a slice's task wants to send
+ * @nd: device
+ *
+ * When the table was emptied by hand that is told first: without a state left,
+ * a CLR of each creator says the same as all the DELs that wait.  Neither may
+ * it overtake what another task has taken and not sent yet, nor be overtaken
+ * by the news of a state that comes up meanwhile: so it leaves when no other
+ * task is at it, and none begins until it has left.
+ *
+ * Context: softirq, no lock held.
+ * Return: true, and nfsync_queue_end() is due; false to try again soon.
+ */
+bool nfsync_queue_begin(struct nfsync_dev *nd)
+{
+	struct nfsync_queue *q = &nd->queue;
+
+	if (unlikely(queue_emptied(nd))) {
+		NFSYNC_INJECT_AT(PURGE, nd->net, NULL);
+		if (atomic_cmpxchg(&q->sending, 0, -1))
+			return false;
+		if (queue_emptied(nd)) {
+			NFSYNC_INJECT_AT(PURGE_ALONE, nd->net, NULL);
+			queue_clear(nd);
+		}
+		atomic_set_release(&q->sending, 0);
+	}
+	return atomic_inc_unless_negative(&q->sending);
+}
+
+/**
+ * nfsync_queue_end() - undo nfsync_queue_begin(), what was taken has left
+ * @nd: device
+ *
+ * Context: softirq.
+ */
+void nfsync_queue_end(struct nfsync_dev *nd)
+{
+	atomic_dec(&nd->queue.sending);
 }
 
 /**

@@ -74,6 +74,7 @@ struct nfsync_queue {
 	struct nfsync_slice *slice;
 	unsigned int n_slices;
 	u32 seed;			/* nobody aims at a slice */
+	atomic_t sending;		/* tasks that are at it; -1: a CLR is */
 };
 
 /* Where a detached batch goes; filled under the lock, read by the task */
@@ -93,7 +94,6 @@ void nfsync_queue_start(struct nfsync_dev *nd);
 void nfsync_queue_stop(struct nfsync_dev *nd);
 void nfsync_queue_kick_all(struct nfsync_dev *nd);
 bool nfsync_queue_flushed(struct nfsync_dev *nd);
-void nfsync_queue_purge(struct nfsync_dev *nd);
 
 u16 nfsync_queue_slice(const struct nfsync_dev *nd, const struct nf_conn *ct);
 void nfsync_queue_update(struct nfsync_dev *nd, struct nfsync_state *st,
@@ -108,6 +108,8 @@ bool nfsync_queue_request(struct nfsync_dev *nd, u64 id, u32 creatorid);
 
 bool nfsync_queue_take(struct nfsync_slice *sl, size_t room,
 		       struct nfsync_batch *b);
+bool nfsync_queue_begin(struct nfsync_dev *nd);
+void nfsync_queue_end(struct nfsync_dev *nd);
 void nfsync_queue_drop(struct nfsync_slice *sl);
 void nfsync_queue_retry(struct nfsync_slice *sl);
 void nfsync_queue_sent(struct nfsync_slice *sl);

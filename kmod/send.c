@@ -257,6 +257,7 @@ void nfsync_send_task(struct tasklet_struct *t)
 	struct nfsync_slice *sl = from_tasklet(sl, t, task);
 	struct nfsync_dev *nd = sl->nd;
 	int budget = TASK_BUDGET;
+	bool more;
 
 	NFSYNC_INJECT_AT(SEND, nd->net, NULL);
 	/* the way out is gone; a new one begins with a transfer of all */
@@ -265,13 +266,17 @@ void nfsync_send_task(struct tasklet_struct *t)
 		return;
 	}
 
-	nfsync_queue_purge(nd);
-	while (send_one(nd, sl))
-		if (!--budget) {
-			tasklet_schedule(t);
-			return;
-		}
-	nfsync_queue_sent(sl);
+	more = !nfsync_queue_begin(nd);
+	if (!more) {
+		do
+			more = send_one(nd, sl);
+		while (more && --budget);
+		nfsync_queue_end(nd);
+	}
+	if (more)
+		tasklet_schedule(t);
+	else
+		nfsync_queue_sent(sl);
 }
 
 /*
