@@ -40,6 +40,8 @@ static bool is_buried(struct nfsync_dev *nd, const struct nfsync_msg_state *m)
 		nfsync_stats_inc(nd, PFSYNC_STAT_TOMB_ASKED);
 		nfsync_queue_request(nd, m->id, m->creatorid);
 		return true;
+	case NFSYNC_TOMB_WAIT:
+		return true;
 	default:
 		return false;
 	}

@@ -134,8 +134,10 @@ static struct nfsync_tomb *find_end(struct nfsync_dev *nd, u64 id,
  * @sign: how the peer shows that it is alive
  *
  * An end is held against the news once: a flow that has packets after our
- * answer is alive.  Without packets it is news of a peer that our answer did
- * not reach, however often it comes.
+ * answer is alive.  Without packets it is news of a peer that our denial did
+ * not reach, however often it comes.  What a peer ended is asked for only once:
+ * if the answer shows no packets either, its sender did not hear of the end,
+ * and would answer so for ever.
  *
  * Context: softirq or process.
  * Return: what to do with the news.
@@ -156,9 +158,11 @@ enum nfsync_tomb_advice nfsync_tomb_judge(struct nfsync_dev *nd, u64 id,
 		tomb->kind = NFSYNC_TOMB_NONE;
 		goto out;
 	}
+	if (tomb->kind == NFSYNC_TOMB_ENDED)
+		advice = NFSYNC_TOMB_DENY;
+	else
+		advice = tomb->answered ? NFSYNC_TOMB_WAIT : NFSYNC_TOMB_ASK;
 	tomb->answered = true;
-	advice = tomb->kind == NFSYNC_TOMB_ENDED ? NFSYNC_TOMB_DENY :
-						   NFSYNC_TOMB_ASK;
 out:
 	spin_unlock_bh(&t->lock);
 	return advice;

@@ -37,6 +37,7 @@ enum nfsync_tomb_advice {
 	NFSYNC_TOMB_CREATE,
 	NFSYNC_TOMB_DENY,		/* answer with a DEL_C */
 	NFSYNC_TOMB_ASK,		/* does anybody still have it? */
+	NFSYNC_TOMB_WAIT,		/* no answer, until packets pass */
 };
 
 struct nfsync_tomb {

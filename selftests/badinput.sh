@@ -347,6 +347,28 @@ test_unknown_states()
 	bad "rx_upd_req=2 badstate=2" upd_req,id=99 +upd_req,id=98
 }
 
+# told STATUS: a state with a Linux node's trailer
+told()
+{
+	echo "raw,action=13,hex=$(body "ins,id=50,$GOOD,sport=1050"
+		)4e465331$(zeros 16)03${1}0000"
+}
+
+# Whoever did not hear of the end would answer for ever if he were asked for ever
+test_states_that_ended()
+{
+	local still moves
+
+	still=$(told 03) moves=$(told 07)
+	good "rx_ins=1 imp_created=1" "$still"
+	good "rx_del_c=1 imp_deleted=1" del_c,id=50
+	bad "rx_ins=1 tomb_asked=1" "$still"
+	bad "rx_ins=1" "$still"
+	bad "rx_ins=1" "$still"
+	good "rx_ins=1 imp_created=1" "$moves"
+	good "rx_del_c=1 imp_deleted=1" del_c,id=50
+}
+
 # An update of an unknown state: its peer is asked for it, once
 test_unknown_updates()
 {
@@ -490,7 +512,8 @@ run_tests test_good_frames_are_taken test_envelope test_short_frames \
 	test_version test_lengths test_all_or_nothing \
 	test_actions_that_cannot_be_skipped test_actions_that_can_be_skipped \
 	test_longer_messages_are_read test_state_values test_other_values \
-	test_clr_of_an_interface test_unknown_states test_unknown_updates \
+	test_clr_of_an_interface test_unknown_states test_states_that_ended \
+	test_unknown_updates \
 	test_own_id test_unsupported_states test_conflicting_states \
 	test_full_table test_fragments test_other_peer test_device_down \
 	test_clr_is_obeyed
