@@ -16,7 +16,7 @@ SPLAT+='|suspicious RCU|unreferenced object|Oops|refcount_t'
 SPLAT+='|waiting for .* to become free|INFO: task|INFO: rcu|rcu.*stall'
 SPLAT+='|general protection|inconsistent lock|sleeping function'
 
-TIMEOUT=$(sed -n 's/^timeout=//p' settings)
+TIMEOUT=${TEST_TIMEOUT:-$(sed -n 's/^timeout=//p' settings)}
 : "${NFSYNC_SLOW:=1}"
 NUMBER=0
 FAILED=0

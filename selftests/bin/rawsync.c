@@ -26,18 +26,15 @@
  *	hex=				the message itself (raw)
  */
 #include <arpa/inet.h>
-#include <endian.h>
 #include <err.h>
-#include <errno.h>
-#include <net/if.h>
-#include <netinet/ip.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
+
+#include "rawframe.h"
 
 #define HEADER 20
 #define SUBHEADER 4
@@ -309,64 +306,16 @@ static void print_hex(const uint8_t *p, size_t n)
 	putchar('\n');
 }
 
-/* One IP packet, or a fragment of one: the kernel only adds sum and length. */
-static void send_packet(int fd, const struct iphdr *head, const uint8_t *data,
-			size_t len)
-{
-	struct sockaddr_in to = {
-		.sin_family = AF_INET,
-		.sin_addr.s_addr = head->daddr,
-	};
-	static uint8_t packet[65536];
-
-	if (len > sizeof(packet) - sizeof(*head))
-		errx(2, "frame too long");
-	memcpy(packet, head, sizeof(*head));
-	memcpy(packet + sizeof(*head), data, len);
-	if (sendto(fd, packet, len + sizeof(*head), 0,
-		   (struct sockaddr *)&to, sizeof(to)) < 0)
-		err(1, "sendto");
-}
-
-static void send_fragments(int fd, struct iphdr *head, const uint8_t *data,
-			   size_t len, size_t size)
-{
-	head->id = htons(getpid() | 1);
-	for (size_t at = 0; at < len; at += size) {
-		bool last = len - at <= size;
-
-		head->frag_off = htons(at / 8 | (last ? 0 : 0x2000));
-		send_packet(fd, head, data + at, last ? len - at : size);
-	}
-}
-
 static void send_frame(const uint8_t *data, size_t len, const char *src,
 		       const char *dst, int ttl, const char *dev, long times,
 		       size_t fragment)
 {
-	struct iphdr head = {
-		.version = 4,
-		.ihl = 5,
-		.tos = 0x10,
-		.frag_off = htons(IP_DF),
-		.ttl = ttl,
-		.protocol = 240,
-	};
-	int fd = socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
+	struct rawframe r;
 
-	if (fd < 0)
-		err(1, "socket");
-	if (dev && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, dev, strlen(dev)))
-		err(1, "%s", dev);
-	inet_pton(AF_INET, dst, &head.daddr);
-	inet_pton(AF_INET, src, &head.saddr);
-	while (times--) {
-		if (fragment)
-			send_fragments(fd, &head, data, len, fragment);
-		else
-			send_packet(fd, &head, data, len);
-	}
-	close(fd);
+	rawframe_open(&r, dev, src, dst, ttl);
+	while (times--)
+		rawframe_send(&r, data, len, fragment, getpid() | 1);
+	close(r.fd);
 }
 
 int main(int argc, char **argv)

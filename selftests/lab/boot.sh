@@ -66,6 +66,8 @@ qemu_args()
 	acc=$(accel)
 	append="console=ttyS0 loglevel=5 oops=panic panic=-1 8250.nr_uarts=2"
 	append+=" rcupdate.rcu_cpu_stall_timeout=60 net.ifnames=0"
+	# a cache of its own for our objects, which can be counted then
+	append+=" slab_nomerge"
 	append+=" $(debug_cmdline)"
 	[ "$acc" = kvm ] && cpu=host
 	if [ -n "${ICOUNT:-}" ]; then

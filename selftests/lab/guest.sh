@@ -6,13 +6,24 @@
 # Each test has a guest of its own, JOBS of them at a time. Prints one KTAP
 # stream in the order of the tests; the last result of each is its guest's: a
 # console without splats, and an end as it should be. GUEST_TIMEOUT (of one
-# test), SMP, MEM, ONLY and NFSYNC_SLOW are passed on; the consoles are kept in
-# build/KERNEL. KERNEL is one of the stock kernels, or debug or kcsan, which
-# are slow: tests wait longer in them and have less of what they have many of.
+# test), SMP, MEM, ONLY, NFSYNC_SLOW and what begins with FUZZ_ or STRESS_ are
+# passed on; the consoles are kept in build/KERNEL. KERNEL is one of the stock
+# kernels, or debug or kcsan, which are slow: tests wait longer in them and have
+# less of what they have many of.
 
 set -uo pipefail
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
+
+# knobs: those of the tests that run for as long as one likes, as assignments
+knobs()
+{
+	local name
+
+	for name in "${!FUZZ_@}" "${!STRESS_@}"; do
+		printf '%s=%q ' "$name" "${!name}"
+	done
+}
 
 # one_guest TEST: its results to OUT/TEST.log and its status to OUT/TEST.status
 one_guest()
@@ -28,7 +39,8 @@ one_guest()
 		"$LAB_DIR/boot.sh" -t "${GUEST_TIMEOUT:-1800}" \
 			-l "$BUILT/$test.console" "$KERNEL" \
 			"export NFSYNC_NO_PLAN=1 NFSYNC_SLOW=$NFSYNC_SLOW" \
-			"ONLY='${ONLY:-}';" "/selftests/run.sh $test" \
+			"ONLY='${ONLY:-}' TEST_TIMEOUT=${GUEST_TIMEOUT:-}" \
+			"$(knobs);" "/selftests/run.sh $test" \
 			> "$OUT/$test.log" 2>&1
 		status=$?
 		[ "$status" -eq 93 ] || break
