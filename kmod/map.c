@@ -9,6 +9,7 @@
 #ifdef __KERNEL__
 #include <linux/build_bug.h>
 #include <linux/kernel.h>
+#include <linux/minmax.h>
 #include <linux/netfilter/nf_conntrack_tcp.h>
 #include <linux/string.h>
 #endif
@@ -657,8 +658,8 @@ enum nfsync_map_err nfsync_map_import(const struct nfsync_msg_state *m,
 
 static u8 timeout_tcp(u8 src, u8 dst)
 {
-	u8 low = src < dst ? src : dst;
-	u8 high = src < dst ? dst : src;
+	u8 low = min(src, dst);
+	u8 high = max(src, dst);
 
 	if (low >= NFSYNC_TCPS_FIN_WAIT_2)
 		return NFSYNC_TMO_TCP_CLOSED;
@@ -814,7 +815,7 @@ u32 nfsync_map_wide_threshold(u32 other_maxwin)
 	u32 least = nfsync_map_threshold(other_maxwin);
 	u32 wide = times_upto(other_maxwin, 3, MAP_WIDE_TOLD);
 
-	return wide > least ? wide : least;
+	return max(wide, least);
 }
 
 /**
@@ -835,7 +836,7 @@ u32 nfsync_map_wide_slack(u32 other_maxwin)
 	u32 least = nfsync_map_slack(other_maxwin);
 	u32 wide = times_upto(other_maxwin, 12, MAP_WIDE_SLACK);
 
-	return wide > least ? wide : least;
+	return max(wide, least);
 }
 
 /**

@@ -131,8 +131,7 @@ static unsigned int torn(struct nfsync_asker *a)
 	/* it did answer, to the end */
 	a->tries = 0;
 	a->torn++;
-	a->wait = HEAL_MS << (a->torn < HEAL_DOUBLINGS - 2 ?
-			      a->torn : HEAL_DOUBLINGS - 2);
+	a->wait = HEAL_MS << min_t(u8, a->torn, HEAL_DOUBLINGS - 2);
 	return NFSYNC_ASKER_DO_ARM |
 	       (a->torn == TORN_TRIES ? NFSYNC_ASKER_DO_GIVE_UP : 0);
 }

@@ -9,6 +9,7 @@
 #define _NFSYNC_TRANSFER_H
 
 #ifdef __KERNEL__
+#include <linux/minmax.h>
 #include <linux/string.h>
 #include <linux/types.h>
 #else

@@ -33,6 +33,23 @@ typedef __UINT64_TYPE__ __be64;
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
+#define min_t(type, a, b)			\
+	({					\
+		type a_ = (a);			\
+		type b_ = (b);			\
+						\
+		a_ < b_ ? a_ : b_;		\
+	})
+#define max_t(type, a, b)			\
+	({					\
+		type c_ = (a);			\
+		type d_ = (b);			\
+						\
+		c_ > d_ ? c_ : d_;		\
+	})
+#define min(a, b) min_t(__typeof__(a), a, b)
+#define max(a, b) max_t(__typeof__(a), a, b)
+
 #define be16_to_cpu(x) be16toh(x)
 #define be32_to_cpu(x) be32toh(x)
 #define be64_to_cpu(x) be64toh(x)
