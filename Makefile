@@ -77,7 +77,7 @@ check-fuzz:
 	$(MAKE) --no-print-directory -C selftests/unit fuzz SECONDS=$(or $(SECONDS),60)
 
 lint:
-	$(LAB)/setup.sh packages kselftest
+	$(LAB)/setup.sh packages kselftest coccinelle
 	$(LAB)/lint.sh
 
 guest: modules tools

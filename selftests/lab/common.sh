@@ -12,6 +12,7 @@
 #   kernels/<v>/headers               usable as KDIR
 #   kselftest/                        lib.sh and ktap_helpers.sh of the kernel
 #   checkpatch/                       checkpatch.pl and its word lists
+#   coccinelle/                       the semantic patches of the kernel
 #   trixie/                           root with gcc-14 for the 7.2 headers
 #   virtme-ng/                        virtme-ng, unpacked
 #   apt/<suite>/                      private apt folders

@@ -3,8 +3,8 @@
 #
 # setup.sh [part...] - fetch what building, testing and the guest lab need
 #
-# Parts: packages 6.12 6.1 7.2 kselftest vng (default: all of them, in this
-# order), and debug kcsan, which are built and take minutes. Idempotent: a part
+# Parts: packages 6.12 6.1 7.2 kselftest coccinelle vng (default: all of them, in
+# this order), and debug kcsan, which are built and take minutes. Idempotent: a part
 # that is complete costs milliseconds and says nothing. Debian packages are
 # installed with apt, as root or through sudo; everything else is unpacked in
 # the cache (see common.sh) and the system is not touched. Newer suites come
@@ -16,7 +16,7 @@ set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
 BUILD_PACKAGES="gcc make bc xz-utils kmod pahole libmnl-dev iproute2 dkms
-	clang libclang-rt-dev lld llvm sparse shellcheck codespell perl
+	clang libclang-rt-dev lld llvm sparse coccinelle shellcheck codespell perl
 	flex bison libelf-dev"
 LAB_PACKAGES="qemu-system-x86 busybox-static cpio zstd conntrack conntrackd
 	nftables tcpdump ethtool iputils-ping socat jq procps keepalived
@@ -370,6 +370,23 @@ setup_kselftest()
 	echo 1 >"$CACHE/kselftest/.part"
 }
 
+# The semantic patches of coccicheck, by themselves
+setup_coccinelle()
+{
+	local tmp from=linux-source-6.12/scripts/coccinelle
+
+	part_done "$CACHE/coccinelle" 1 && return 0
+	say "the kernel's semantic patches, from linux-source-6.12"
+	apt_refresh bookworm
+	tmp=$(mktemp -d "$CACHE/fetch.XXXXXX")
+	fetch_source "$tmp" ""
+	tar -xJf "$tmp/src.tar.xz" -C "$tmp" "$from"
+	rm -rf "$CACHE/coccinelle"
+	mv "$tmp/$from" "$CACHE/coccinelle"
+	rm -rf "$tmp"
+	echo 1 >"$CACHE/coccinelle/.part"
+}
+
 # --- virtme-ng ------------------------------------------------------------------
 
 # Debian 12 has no package; trixie's is plain Python and runs on bookworm's.
@@ -410,7 +427,7 @@ main()
 	exec 8>"$CACHE/.lock"
 	flock 8
 	trap clean_up EXIT
-	[ $# -gt 0 ] || set -- packages 6.12 6.1 7.2 kselftest vng
+	[ $# -gt 0 ] || set -- packages 6.12 6.1 7.2 kselftest coccinelle vng
 	for part in "$@"; do
 		case $part in
 		packages) setup_packages ;;
@@ -423,6 +440,7 @@ main()
 			flock 8
 			;;
 		kselftest) setup_kselftest ;;
+		coccinelle) setup_coccinelle ;;
 		vng) setup_vng ;;
 		*) die "unknown part: $part" ;;
 		esac
