@@ -26,7 +26,7 @@ nf_tables nft_ct nft_nat nft_chain_nat nft_masq nft_redir nft_log nft_limit
 nft_objref nft_reject_inet nft_hash nft_fib_inet nft_flow_offload nf_flow_table
 nf_flow_table_inet nf_conntrack_ftp nf_nat_ftp nfnetlink_log nf_log_syslog
 veth bridge br_netfilter dummy 8021q vrf macvlan vxlan sch_netem sch_ingress
-sch_tbf cls_matchall cls_flower act_mirred act_gact act_ct"
+sch_tbf cls_matchall cls_flower act_mirred act_gact act_ct kunit"
 
 declare -A MODPATH=()
 
@@ -178,20 +178,21 @@ first_of()
 	return 0
 }
 
-# index_ours KO: our module and the index of all modules that knows it
+# index_ours KO...: our modules and the index of all modules that knows them
 index_ours()
 {
-	local dir=usr/lib/modules/$KVER tree
+	local dir=usr/lib/modules/$KVER tree ko
 
 	tree=$(mktemp -d)
 	mkdir -p "$tree/usr/lib" "$ROOT/$dir/extra"
 	ln -s usr/lib "$tree/lib"
 	cp -al "$BASE/modules" "$tree/usr/lib/"
-	if [ -n "$1" ]; then
-		mkdir -p "$tree/$dir/extra"
-		strip -g -o "$tree/$dir/extra/nfsync.ko" "$1"
-		cp "$tree/$dir/extra/nfsync.ko" "$ROOT/$dir/extra/"
-	fi
+	mkdir -p "$tree/$dir/extra"
+	for ko in "$@"; do
+		[ -e "$ko" ] || continue
+		strip -g -o "$tree/$dir/extra/${ko##*/}" "$ko"
+		cp "$tree/$dir/extra/${ko##*/}" "$ROOT/$dir/extra/"
+	done
 	depmod -b "$tree" "$KVER"
 	cp "$tree/$dir"/modules.* "$ROOT/$dir/"
 	rm -rf "$tree"
@@ -199,12 +200,13 @@ index_ours()
 
 build_ours()
 {
-	local ko plugin dest
+	local ko plugin dest built
 
 	ROOT=$(mktemp -d)
 	mkdir -p "$ROOT$(plugin_dir)" "$ROOT/kselftest"
-	ko=$(first_of "${NFSYNC_KO:-/nonexistent}" "$TOP_DIR/build/$KERNEL/nfsync.ko")
-	index_ours "$ko"
+	built=${NFSYNC_BUILT:-$TOP_DIR/build/$KERNEL}
+	ko=$(first_of "${NFSYNC_KO:-/nonexistent}" "$built/nfsync.ko")
+	index_ours "$ko" "$built/nfsync_kunit.ko"
 	plugin=$(first_of "${NFSYNC_PLUGIN:-/nonexistent}" "$TOP_DIR/build/ip/link_pfsync.so" \
 		"$TOP_DIR/build/link_pfsync.so" "$TOP_DIR/tools/ip/link_pfsync.so")
 	if [ -n "$plugin" ]; then

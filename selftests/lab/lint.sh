@@ -163,8 +163,7 @@ lint_whitespace()
 }
 
 CHECKS="checkpatch coccicheck shellcheck codespell spdx version_tests function_length
-clocks
-	markers whitespace"
+	clocks markers whitespace"
 
 run_checks()
 {

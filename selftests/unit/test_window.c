@@ -16,8 +16,8 @@
 #include "merge.h"
 #include "model_window.h"
 
-#define RUNS		3000
-#define BAD_RUNS	300	/* of each way to do it wrong */
+#define RUNS		KTAP_SCALED(3000)
+#define BAD_RUNS	KTAP_SCALED(300)	/* of each way to do it wrong */
 #define RING		1024	/* segments a receiver may hold */
 #define QUEUE		4096
 #define MESSAGES	64
@@ -595,8 +595,8 @@ static void takeover_loses_nothing(void)
 		ignored += w->ignored;
 		sent += w->sent;
 	}
-	printf("# %lu takeovers, %lu packets, %lu ignored, %lu messages\n",
-	       taken, packets, ignored, sent);
+	KTAP_NOTE("%lu takeovers, %lu packets, %lu ignored, %lu messages",
+		  taken, packets, ignored, sent);
 	KTAP_EXPECT(taken > RUNS * 9 / 10);
 }
 
@@ -613,7 +613,7 @@ static void expect_broken(void (*spoil)(struct params *p), unsigned int least)
 		bad += !transfer(w) || w->invalid ||
 		       (w->p.window_of_now && w->behind);
 	}
-	printf("# %u of %u transfers broken\n", bad, BAD_RUNS);
+	KTAP_NOTE("%u of %u transfers broken", bad, BAD_RUNS);
 	KTAP_EXPECT(bad >= least);
 }
 
