@@ -94,6 +94,10 @@ check-kcsan:
 	$(LAB)/setup.sh packages kselftest
 	$(LAB)/check.sh kcsan
 
+coverage: tools
+	$(LAB)/setup.sh packages kselftest debug
+	$(LAB)/coverage.sh $(TESTS)
+
 check-vng: guest
 	$(LAB)/setup.sh vng
 	$(LAB)/vng.sh $(KERNEL) $(TEST)
@@ -135,6 +139,8 @@ help:
 	@echo 'make check-debug    all of them under KASAN, lockdep, kmemleak, ...'
 	@echo 'make check-kcsan    those with concurrency under KCSAN'
 	@echo '                    (the kernels are built once: minutes)'
+	@echo 'make coverage       lines of the module that the tests run, in'
+	@echo '                    build/coverage (TESTS="basic kunit")'
 	@echo 'make check-vng      the same under virtme-ng'
 	@echo 'make lint           style and spelling'
 	@echo 'make bench-quick    instructions and bytes a connection costs'
@@ -148,5 +154,5 @@ help:
 .PHONY: all module tools modules install install-module install-dkms \
 	install-tools uninstall uninstall-module uninstall-dkms \
 	uninstall-tools check check-unit check-fuzz lint guest check-guest \
-	check-debug check-kcsan check-vng demo shell bench-quick bench-bulk \
+	check-debug check-kcsan check-vng coverage demo shell bench-quick bench-bulk \
 	bench-asym bench-failover clean help

@@ -19,6 +19,7 @@
 #   BOOT_LIMIT    seconds until its first process runs (150); it is booted again
 #   ICOUNT=1      one instruction is one nanosecond, and two runs of the same
 #                 thing are the same to the bit; the host's load is irrelevant
+#   COVERAGE      file for the .gcda of a module that was built for it, a .tgz
 #   QEMU_EXTRA    more options for qemu
 
 set -uo pipefail
@@ -99,7 +100,8 @@ make_initrd()
 		>> "$WORK/initrd"
 }
 
-# filter_result: pass the guest's output on, keep its result for us
+# filter_result: pass the guest's output on, keep its result, and what of the
+# module was run, for us
 filter_result()
 {
 	local line
@@ -109,6 +111,8 @@ filter_result()
 		line=${line%$'\r'}
 		if [[ $line == "guest-result "* ]]; then
 			echo "${line#guest-result }" > "$WORK/result"
+		elif [[ $line == "guest-coverage "* ]]; then
+			echo "${line#guest-coverage }" >> "$WORK/coverage"
 		else
 			printf '%s\n' "$line"
 		fi
@@ -178,6 +182,13 @@ emulator_fault()
 	! console | grep -a 'Code: ' | head -n 1 | grep -q 'cc <'
 }
 
+keep_coverage()
+{
+	if [ -n "${COVERAGE:-}" ] && [ -s "$WORK/coverage" ]; then
+		base64 -d "$WORK/coverage" > "$COVERAGE"
+	fi
+}
+
 verdict()
 {
 	if [ -e "$WORK/unborn" ]; then
@@ -239,7 +250,7 @@ ARGS=()
 make_initrd "$*"
 qemu_args
 for attempt in 1 2 3 4; do
-	rm -f "$WORK/spoke" "$WORK/late" "$WORK/result" "$WORK/unborn"
+	rm -f "$WORK"/{spoke,late,result,unborn,coverage}
 	: > "$LOG"
 	run_guest
 	[ -z "$INTERACTIVE" ] || exit 0
@@ -251,4 +262,5 @@ for attempt in 1 2 3 4; do
 		break
 	fi
 done
+keep_coverage
 verdict

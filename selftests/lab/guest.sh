@@ -7,9 +7,10 @@
 # stream in the order of the tests; the last result of each is its guest's: a
 # console without splats, and an end as it should be. GUEST_TIMEOUT (of one
 # test), SMP, MEM, ONLY, NFSYNC_SLOW and what begins with FUZZ_ or STRESS_ are
-# passed on; the consoles are kept in build/KERNEL. KERNEL is one of the stock
-# kernels, or debug or kcsan, which are slow: tests wait longer in them and have
-# less of what they have many of.
+# passed on; the consoles are kept in build/KERNEL. COVERAGE_DIR gets TEST.tgz
+# with the .gcda of each (coverage.sh), NFSYNC_BUILT is where the modules are
+# (build/KERNEL). KERNEL is one of the stock kernels, or debug or kcsan, which
+# are slow: tests wait longer in them and have less of what they have many of.
 
 set -uo pipefail
 # shellcheck source=common.sh
@@ -36,7 +37,8 @@ one_guest()
 		return
 	fi
 	for tries in 1 2 3; do
-		"$LAB_DIR/boot.sh" -t "${GUEST_TIMEOUT:-1800}" \
+		COVERAGE=${COVERAGE_DIR:+$COVERAGE_DIR/$test.tgz} \
+			"$LAB_DIR/boot.sh" -t "${GUEST_TIMEOUT:-1800}" \
 			-l "$BUILT/$test.console" "$KERNEL" \
 			"export NFSYNC_NO_PLAN=1 NFSYNC_SLOW=$NFSYNC_SLOW" \
 			"ONLY='${ONLY:-}' TEST_TIMEOUT=${GUEST_TIMEOUT:-}" \

@@ -16,7 +16,7 @@ set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
 BUILD_PACKAGES="gcc make bc xz-utils kmod pahole libmnl-dev iproute2 dkms
-	clang libclang-rt-dev lld llvm sparse coccinelle shellcheck codespell perl
+	clang libclang-rt-dev lld llvm sparse coccinelle lcov shellcheck codespell perl
 	flex bison libelf-dev"
 LAB_PACKAGES="qemu-system-x86 busybox-static cpio zstd conntrack conntrackd
 	nftables tcpdump ethtool iputils-ping socat jq procps keepalived
