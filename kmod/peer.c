@@ -329,6 +329,7 @@ static struct nfsync_peer *add(struct nfsync_peers *p, u32 creatorid,
 	memset(peer, 0, sizeof(*peer));
 	peer->creatorid = creatorid;
 	peer->saddr = saddr;
+	peer->heard = jiffies;
 	return peer;
 }
 
