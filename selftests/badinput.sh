@@ -22,8 +22,9 @@ OWN=0x22222222
 GOOD=src=10.0.1.2,dst=10.0.2.2,sport=1000,dport=80
 NINE=ins,id=9,$GOOD,sport=9
 
-# What moves by itself: a node that hears somebody asks for its states
-BY_ITSELF='opackets|tx_.*|timeouts|urgent|bulk_limited|states'
+# What moves by itself: a node that hears somebody asks for its states, and one
+# that is alone for ten seconds doubts what it was told
+BY_ITSELF='opackets|tx_.*|timeouts|urgent|bulk_limited|doubted|states'
 
 # Some 120 frames are sent, with a look at counters and table after each, and
 # starting programs is what costs most in an emulated guest: what was read
