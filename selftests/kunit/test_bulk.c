@@ -225,6 +225,33 @@ static void slower_for_who_asks_again(void)
 	wait_until(wire.end == 4);
 }
 
+/* The link goes in the middle of it: no END, and nothing more is told */
+static void cut_in_the_middle(void)
+{
+	u64 sum;
+
+	make(3 * NFSYNC_STATE_CHUNK, &sum);
+	nd->bulk.told_at = jiffies;
+	nd->bulk.pace_us = 40000;
+	nfsync_bulk_asked(nd);
+	wait_until(wire.start == 1);
+	WRITE_ONCE(nd->link, false);
+	wait_until(teller() == NFSYNC_TELLER_IDLE);
+	look();
+	KTAP_EXPECT_EQ(wire.end, 0);
+	KTAP_EXPECT(wire.full < 3 * NFSYNC_STATE_CHUNK);
+
+	/* the next one begins from the beginning */
+	WRITE_ONCE(nd->link, true);
+	nd->bulk.pace_us = 200;
+	wire.full = 0;
+	nfsync_bulk_asked(nd);
+	wait_until(wire.end == 1);
+	KTAP_EXPECT_EQ(wire.full, 3 * NFSYNC_STATE_CHUNK);
+	KTAP_EXPECT_EQ(wire.total.count, 3 * NFSYNC_STATE_CHUNK);
+	KTAP_EXPECT_EQ(wire.total.sum, sum);
+}
+
 /* The other end: a peer's frames, by their numbers */
 
 static struct nfsync_msg_frame frame;
@@ -429,6 +456,62 @@ static void one_that_does_not_know_sweeps_nothing(void)
 	KTAP_EXPECT_EQ(nfsync_state_count(&nd->table), 10);
 }
 
+/* Meanwhile another peer lost something: in sync with this one, and no more */
+static void whole_but_not_of_all(void)
+{
+	transfer_begins();
+	states_of_peer(10, 3, 3);
+	nfsync_bulk_gap(nd, PEER + 1);
+	transfer_ends();
+	KTAP_EXPECT_EQ(READ_ONCE(nd->peers.verdict), PFSYNC_VERDICT_HEALING);
+	KTAP_EXPECT_EQ(nd->bulk.asker.state, NFSYNC_ASKER_ASKED);
+	wait_until(wire.asked == 2);
+}
+
+/* One that numbers nothing is believed, and sweeps nothing */
+static void transfer_of_a_bsd(void)
+{
+	struct nfsync_msg_bus m = {
+		.creatorid = PEER, .status = NFSYNC_BUS_START,
+	};
+	const struct nfsync_msg_frame none = {};
+
+	states_of_peer(10, 2, 0);
+	nfsync_bulk_want(nd);
+	nfsync_bulk_status(nd, &none, &m);
+	KTAP_EXPECT(!nd->bulk.numbered);
+	states_of_peer(20, 2, 2);
+	m.status = NFSYNC_BUS_END;
+	nfsync_bulk_status(nd, &none, &m);
+	wait_until(nd->bulk.asker.state == NFSYNC_ASKER_IDLE);
+	KTAP_EXPECT_EQ(READ_ONCE(nd->peers.verdict), PFSYNC_VERDICT_IN_SYNC);
+	KTAP_EXPECT_EQ(nfsync_state_count(&nd->table), 4);
+	KTAP_EXPECT_EQ(world_stat(PFSYNC_STAT_SWEPT), 0);
+}
+
+/* An END alone, of one that had nothing to tell, when nobody serves */
+static void lone_end_of_a_bsd(void)
+{
+	const struct nfsync_msg_bus m = {
+		.creatorid = PEER, .status = NFSYNC_BUS_END,
+	};
+	const struct nfsync_msg_frame none = {};
+
+	nfsync_bulk_want(nd);
+	nfsync_bulk_status(nd, &none, &m);
+	KTAP_EXPECT_EQ(nd->bulk.asker.state, NFSYNC_ASKER_IDLE);
+	KTAP_EXPECT_EQ(READ_ONCE(nd->peers.verdict), PFSYNC_VERDICT_IN_SYNC);
+}
+
+/* No room for one that is told in between: as if it had been lost */
+static void refused_in_between(void)
+{
+	nfsync_peer_set(nd, PFSYNC_VERDICT_IN_SYNC);
+	nfsync_bulk_refused(nd, PEER);
+	KTAP_EXPECT_EQ(READ_ONCE(nd->peers.verdict), PFSYNC_VERDICT_HEALING);
+	wait_until(wire.asked == 1);
+}
+
 /* What came so late that it may belong to the transfer is waited for, twice */
 static void what_is_missing_may_come(void)
 {
@@ -514,6 +597,7 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(counted_once),
 	KTAP_TEST(no_link_no_run),
 	KTAP_TEST(slower_for_who_asks_again),
+	KTAP_TEST(cut_in_the_middle),
 	KTAP_TEST(a_whole_one_sweeps),
 	KTAP_TEST(a_torn_one_sweeps_nothing),
 	KTAP_TEST(lost_and_whole),
@@ -521,6 +605,10 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(whole_in_two),
 	KTAP_TEST(refused),
 	KTAP_TEST(one_that_does_not_know_sweeps_nothing),
+	KTAP_TEST(whole_but_not_of_all),
+	KTAP_TEST(transfer_of_a_bsd),
+	KTAP_TEST(lone_end_of_a_bsd),
+	KTAP_TEST(refused_in_between),
 	KTAP_TEST(what_is_missing_may_come),
 	KTAP_TEST(strangers_change_nothing),
 	KTAP_TEST(at_rest),

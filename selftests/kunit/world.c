@@ -5,6 +5,7 @@
 #include <linux/etherdevice.h>
 #include <linux/ip.h>
 #include <linux/module.h>
+#include <net/ip.h>
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 #include "world.h"
@@ -86,7 +87,8 @@ int world_begin(bool quiet)
 	int err;
 
 	skb_queue_head_init(&frames);
-	err = nfsync_state_cache_init() ?: nfsync_device_register();
+	err = nfsync_state_cache_init() ?: nfsync_device_register() ?:
+	      nfsync_receive_register();
 	if (err)
 		return err;
 	rtnl_lock();
@@ -112,9 +114,11 @@ void world_end(void)
 {
 	const struct nf_ct_iter_data all = { .net = &init_net };
 
+	nfsync_receive_unregister();
 	rtnl_lock();
 	WRITE_ONCE(nd->up, false);
 	WRITE_ONCE(nd->link, false);
+	nfsync_receive_stop(nd);
 	nfsync_bulk_stop(nd);
 	nfsync_queue_stop(nd);
 	nfsync_state_flush(nd);
@@ -226,6 +230,35 @@ u64 world_stat(enum pfsync_stat i)
 
 	nfsync_stats_read(nd, v);
 	return v[i];
+}
+
+void world_receive(__be32 saddr, const u8 *data, size_t len)
+{
+	struct sk_buff *skb = alloc_skb(sizeof(struct iphdr) + len, GFP_KERNEL);
+	struct iphdr *iph;
+
+	if (!skb)
+		return;
+	skb_reset_mac_header(skb);
+	skb_reset_network_header(skb);
+	iph = skb_put(skb, sizeof(*iph));
+	*iph = (struct iphdr) {
+		.version = 4,
+		.ihl = sizeof(*iph) / 4,
+		.tot_len = htons(sizeof(*iph) + len),
+		.ttl = 255,
+		.protocol = PFSYNC_IPPROTO,
+		.saddr = saddr,
+		.daddr = nd->cfg.syncpeer,
+	};
+	ip_send_check(iph);
+	skb_put_data(skb, data, len);
+	skb->dev = wire;
+	skb->protocol = htons(ETH_P_IP);
+	skb->pkt_type = PACKET_MULTICAST;
+	local_bh_disable();
+	netif_receive_skb(skb);
+	local_bh_enable();
 }
 
 static void see_section(struct world_frame *f,

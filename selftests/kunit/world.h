@@ -29,6 +29,9 @@ void world_unhash(struct nfsync_state *st);
 unsigned int world_runs(void);	/* of quiet tasks, since last asked */
 u64 world_stat(enum pfsync_stat i);
 
+/* A frame from the other end of the wire, by the kernel's own way in */
+void world_receive(__be32 saddr, const u8 *data, size_t len);
+
 /* What one frame on the wire was made of */
 struct world_frame {
 	unsigned int n[NFSYNC_ACT_ALL];
