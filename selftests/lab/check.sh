@@ -25,7 +25,7 @@ FUZZ_SECONDS=${FUZZ_SECONDS:-60}
 OTHERS="link basic nat update delete reboot defer"
 # On the debug kernel, of all tests: what makes, ends, holds and moves states,
 # and whatever comes and goes meanwhile
-DEBUG="unload delete reboot defer flush takeover badinput interleave"
+DEBUG="kunit interleave unload delete flush badinput defer reboot takeover"
 # What is concurrent: both nodes at work, and things that go meanwhile
 RACES="basic update delete takeover unload"
 # What makes and ends much, and in what way it can end
