@@ -330,11 +330,12 @@ test_by_the_ceiling()
 	hearing
 }
 
-# An answer that comes after the ceiling is no news
+# An answer that comes after the ceiling is no news. It is asked for while the
+# packet waits, so that has to be longer than a slow guest takes to say so.
 test_late_peer()
 {
-	check "ceiling" set_link defertime 20
-	check "netem" in_ns "$fw2" tc qdisc add dev sync root netem delay 300ms
+	check "ceiling" set_link defertime 100
+	check "netem" in_ns "$fw2" tc qdisc add dev sync root netem delay 600ms
 	mark
 	pinged "$SV4"
 	only defer_timeout 1

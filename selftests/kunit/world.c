@@ -17,15 +17,19 @@ static struct nfsync_dev *nd;
 static struct net_device *wire;
 static struct sk_buff_head frames;
 static atomic_t runs;
+static atomic_t until_cut;
 
 /* Only what the pfsync device says: others greet each device that comes up */
 static netdev_tx_t wire_xmit(struct sk_buff *skb, struct net_device *dev)
 {
 	if (skb->protocol == htons(ETH_P_IP) &&
-	    ip_hdr(skb)->protocol == PFSYNC_IPPROTO)
+	    ip_hdr(skb)->protocol == PFSYNC_IPPROTO) {
 		skb_queue_tail(&frames, skb);
-	else
+		if (!atomic_dec_if_positive(&until_cut))
+			WRITE_ONCE(nd->link, false);
+	} else {
 		kfree_skb(skb);
+	}
 	return NETDEV_TX_OK;
 }
 
@@ -87,6 +91,7 @@ int world_begin(bool quiet)
 	int err;
 
 	skb_queue_head_init(&frames);
+	atomic_set(&until_cut, 0);
 	err = nfsync_state_cache_init() ?: nfsync_device_register() ?:
 	      nfsync_receive_register();
 	if (err)
@@ -277,6 +282,11 @@ static void see_section(struct world_frame *f,
 		nfsync_wire_get_id(s->body, &f->id);
 		break;
 	}
+}
+
+void world_cut_after(unsigned int frames)
+{
+	atomic_set(&until_cut, frames);
 }
 
 bool world_frame(struct world_frame *f)

@@ -42,4 +42,7 @@ struct world_frame {
 
 bool world_frame(struct world_frame *f);	/* oldest first */
 
+/* The link goes with the last of so many frames more */
+void world_cut_after(unsigned int frames);
+
 #endif /* _NFSYNC_WORLD_H */
