@@ -38,6 +38,7 @@ LOCAL=8				# bit of a state's flags: NFSYNC_ST_LOCAL
 
 declare -A ARMED=()
 BUSY=
+ID=1				# of the next state that is learned
 
 # arm NS POINT WORDS...
 arm()
@@ -227,9 +228,10 @@ udp_del()
 	ct_del "$1" -p udp --orig-port-src "$2"
 }
 
-udp_mark()
+# mark_all NS MARK
+mark_all()
 {
-	in_ns "$1" conntrack -U -p udp --orig-port-src "$2" -m "$3"
+	in_ns "$1" conntrack -U -s "$CL4" -m "$2"
 }
 
 # begin: with tables that are empty, whatever the test before left
@@ -242,6 +244,8 @@ begin()
 	done
 	ARMED=()
 	calm
+	# one that ended is not believed in again
+	ID=$((ID + 2))
 	start_empty
 	check "quiet" wait_quiet "$fw1" "$fw2"
 }
@@ -252,6 +256,13 @@ told()
 	check "entries" ct_add "$fw1" "$1" "$2"
 	check "on fw2" wait_states "$fw2" "$2"
 	check "quiet" wait_quiet "$fw1" "$fw2"
+}
+
+# asked_for ID CREATOR: fw2 wants to hear all about it
+asked_for()
+{
+	in_ns "$fw2" rawsync -i sync -s "$FW2_SYNC" \
+		"upd_req,id=0x$1,creator=0x$2"
 }
 
 # ---- conntrack -F against what waits in the queue ----
@@ -320,18 +331,21 @@ test_the_taking_meets_a_flush()
 # of one that another slice's task has at hand
 test_clr_behind_news()
 {
+	local id creator
+
 	begin
 	told 20000 $MANY
+	read -r id creator _ < <(states "$fw1" 20000)
 	arm "$fw1" purge watch
 	arm "$fw1" purge_alone watch
 	arm "$fw1" send_taken stop
-	stopping udp_mark "$fw1" 20000 5
+	stopping asked_for "$id" "$creator"
 	stopped send_taken
 	ct_flush "$fw1"
 	came_by purge
 	stays_away purge_alone
 	go_on send_taken
-	ends "mark" "$STOPPING"
+	ends "asked" "$STOPPING"
 	settled 0
 }
 
@@ -355,13 +369,6 @@ test_news_behind_a_clr()
 	settled 1
 }
 
-# asked_for ID CREATOR: fw2 wants to hear all about it
-asked_for()
-{
-	in_ns "$fw2" rawsync -i sync -s "$FW2_SYNC" \
-		"upd_req,id=0x$1,creator=0x$2"
-}
-
 # Everything that can queue it, while it is written
 test_queued_again_while_it_is_written()
 {
@@ -371,9 +378,9 @@ test_queued_again_while_it_is_written()
 	told 20000 1
 	read -r id creator _ < <(states "$fw1" 20000)
 	arm "$fw1" send_taken stop
-	stopping udp_mark "$fw1" 20000 5
+	stopping mark_all "$fw1" 5
 	stopped send_taken
-	check "mark" udp_mark "$fw1" 20000 7 > "$TMP/mark"
+	check "mark" mark_all "$fw1" 7 > "$TMP/mark"
 	check "asked" asked_for "$id" "$creator"
 	go_on send_taken
 	ends "mark" "$STOPPING"
@@ -389,10 +396,10 @@ test_ended_while_it_is_written()
 	told 20000 1
 	read -r id creator _ < <(states "$fw1" 20000)
 	arm "$fw1" send_taken stop
-	stopping udp_mark "$fw1" 20000 5
+	stopping mark_all "$fw1" 5
 	stopped send_taken
 	check "asked" asked_for "$id" "$creator"
-	check "mark" udp_mark "$fw1" 20000 7 > "$TMP/mark"
+	check "mark" mark_all "$fw1" 7 > "$TMP/mark"
 	check "deleted" udp_del "$fw1" 20000
 	go_on send_taken
 	ends "mark" "$STOPPING"
@@ -407,10 +414,10 @@ test_destroy_behind_a_del()
 
 	begin
 	deleted=$(stat_get "$fw2" imp_deleted)
-	learned 1 $LOW 20001
+	learned $ID $LOW 20001
 	check "on fw2" wait_states "$fw2" 1
 	arm "$fw2" unhash stop
-	stopping raw del_c,id=1,creator=$LOW
+	stopping raw del_c,id=$ID,creator=$LOW
 	stopped unhash
 	check "deleted" tcp_del "$fw2" 20001
 	go_on unhash
@@ -425,12 +432,12 @@ test_del_behind_a_destroy()
 
 	begin
 	deleted=$(stat_get "$fw2" imp_deleted)
-	learned 1 $LOW 20001
+	learned $ID $LOW 20001
 	check "on fw2" wait_states "$fw2" 1
 	arm "$fw2" unhash stop
 	stopping tcp_del "$fw2" 20001
 	stopped unhash
-	check "DEL" raw del_c,id=1,creator=$LOW
+	check "DEL" raw del_c,id=$ID,creator=$LOW
 	go_on unhash
 	ends "deleted" "$STOPPING"
 	settled 0
@@ -441,12 +448,12 @@ test_del_behind_a_destroy()
 test_del_between_unlink_and_put()
 {
 	begin
-	learned 1 $LOW 20001
+	learned $ID $LOW 20001
 	check "on fw2" wait_states "$fw2" 1
 	arm "$fw2" unhashed stop
 	stopping tcp_del "$fw2" 20001
 	stopped unhashed
-	check "DEL" raw del_c,id=1,creator=$LOW
+	check "DEL" raw del_c,id=$ID,creator=$LOW
 	go_on unhashed
 	ends "deleted" "$STOPPING"
 	settled 0
@@ -455,10 +462,10 @@ test_del_between_unlink_and_put()
 test_destroy_between_unlink_and_put()
 {
 	begin
-	learned 1 $LOW 20001
+	learned $ID $LOW 20001
 	check "on fw2" wait_states "$fw2" 1
 	arm "$fw2" unhashed stop
-	stopping raw del_c,id=1,creator=$LOW
+	stopping raw del_c,id=$ID,creator=$LOW
 	stopped unhashed
 	check "deleted" tcp_del "$fw2" 20001
 	go_on unhashed
@@ -473,12 +480,12 @@ test_news_between_unlink_and_put()
 
 	begin
 	told=$(stat_get "$fw2" tx_del_c)
-	learned 1 $LOW 20001
+	learned $ID $LOW 20001
 	check "on fw2" wait_states "$fw2" 1
 	arm "$fw2" unhashed stop
 	stopping tcp_del "$fw2" 20001
 	stopped unhashed
-	check "news" learned 1 $LOW 20001
+	check "news" learned $ID $LOW 20001
 	go_on unhashed
 	ends "deleted" "$STOPPING"
 	expect "states of no entry" "$(n_states "$fw2")" eq 0
@@ -491,7 +498,7 @@ test_destroy_of_an_entry_that_is_learned()
 {
 	begin
 	arm "$fw2" state_hash stop
-	stopping learned 1 $LOW 20001
+	stopping learned $ID $LOW 20001
 	stopped state_hash
 	check "deleted" tcp_del "$fw2" 20001
 	go_on state_hash
@@ -790,14 +797,14 @@ is_going()
 test_chained_notifier_that_goes()
 {
 	begin
-	learned 1 $LOW 20001
+	learned $ID $LOW 20001
 	check "on fw2" wait_states "$fw2" 1
 	if [ ! -e /sys/module/nf_conntrack_netlink/initstate ]; then
 		skip "ctnetlink is built in"
 		return
 	fi
 	arm "$fw2" event_orig stop
-	stopping raw del_c,id=1,creator=$LOW
+	stopping raw del_c,id=$ID,creator=$LOW
 	stopped event_orig
 	going rmmod nf_conntrack_netlink
 	check "rmmod" wait_for "$WAIT" is_going
@@ -816,7 +823,7 @@ test_down_behind_a_frame()
 {
 	begin
 	arm "$fw2" import_new stop
-	stopping learned 1 $LOW 20001
+	stopping learned $ID $LOW 20001
 	stopped import_new
 	down_waits "$fw2" import_new
 	# its entry stays, as all do
@@ -837,7 +844,7 @@ test_frame_behind_a_down()
 		arm "$fw2" "$point" stop
 		going ip -n "$fw2" link set "$DEV" down
 		stopped "$point"
-		learned 1 $LOW 20001
+		learned $ID $LOW 20001
 		expect "frames seen" "$(point receive hits)" eq 0
 		expect "entries" "$(ct_count "$fw2")" eq 0
 		go_on "$point"
@@ -873,9 +880,9 @@ test_two_ids_one_is_faster()
 		begin
 		told=$(stat_get "$fw2" tx_del_c)
 		arm "$fw2" import_new stop
-		stopping learned 1 "$first" 20001
+		stopping learned $ID "$first" 20001
 		stopped import_new
-		learned 2 $((LOW + HIGH - first)) 20001
+		learned $((ID + 1)) $((LOW + HIGH - first)) 20001
 		go_on import_new
 		ends "INS" "$STOPPING"
 		one_name
@@ -893,9 +900,9 @@ test_two_ids_at_once()
 		told=$(stat_get "$fw2" tx_del_c)
 		arm "$fw2" import_known watch
 		arm "$fw2" import_inserted until import_known
-		stopping learned 1 "$first" 20001
+		stopping learned $ID "$first" 20001
 		stopped import_inserted
-		learned 2 $((LOW + HIGH - first)) 20001
+		learned $((ID + 1)) $((LOW + HIGH - first)) 20001
 		ends "INS" "$STOPPING"
 		one_name
 		settled 0
@@ -944,7 +951,7 @@ test_clr_behind_a_state()
 	arm "$fw2" clr watch
 	arm "$fw2" clr_walk watch
 	arm "$fw2" state_hash stop
-	stopping learned 1 $LOW 20001
+	stopping learned $ID $LOW 20001
 	stopped state_hash
 	check "CLR" raw clr,creator=$LOW
 	came_by clr
@@ -962,7 +969,7 @@ test_state_behind_a_clr()
 	arm "$fw2" clr stop
 	check "CLR" raw clr,creator=$LOW
 	stopped clr
-	learned 1 $LOW 20001
+	learned $ID $LOW 20001
 	go_on clr
 	points_off
 	check "on fw2" wait_states "$fw2" 1
@@ -984,7 +991,7 @@ test_marker_that_is_wrong()
 		arm "$fw1" link poke $value 20000
 		check "entry" ct_add "$fw1" 20000 1
 		check "told" wait_states "$fw2" 1
-		check "mark" udp_mark "$fw1" 20000 5 > "$TMP/mark"
+		check "mark" mark_all "$fw1" 5 > "$TMP/mark"
 		arm "$fw1" link poke $value 20000
 		check "deleted" udp_del "$fw1" 20000
 		check "end told" wait_states "$fw2" 0
