@@ -231,7 +231,7 @@ udp_del()
 # mark_all NS MARK
 mark_all()
 {
-	in_ns "$1" conntrack -U -s "$CL4" -m "$2"
+	in_ns "$1" conntrack -U -s "$CL4" -m "$2" > "$TMP/mark" 2>&1
 }
 
 # begin: with tables that are empty, whatever the test before left
@@ -380,7 +380,7 @@ test_queued_again_while_it_is_written()
 	arm "$fw1" send_taken stop
 	stopping mark_all "$fw1" 5
 	stopped send_taken
-	check "mark" mark_all "$fw1" 7 > "$TMP/mark"
+	check "mark" mark_all "$fw1" 7
 	check "asked" asked_for "$id" "$creator"
 	go_on send_taken
 	ends "mark" "$STOPPING"
@@ -399,7 +399,7 @@ test_ended_while_it_is_written()
 	stopping mark_all "$fw1" 5
 	stopped send_taken
 	check "asked" asked_for "$id" "$creator"
-	check "mark" mark_all "$fw1" 7 > "$TMP/mark"
+	check "mark" mark_all "$fw1" 7
 	check "deleted" udp_del "$fw1" 20000
 	go_on send_taken
 	ends "mark" "$STOPPING"
@@ -991,7 +991,7 @@ test_marker_that_is_wrong()
 		arm "$fw1" link poke $value 20000
 		check "entry" ct_add "$fw1" 20000 1
 		check "told" wait_states "$fw2" 1
-		check "mark" mark_all "$fw1" 5 > "$TMP/mark"
+		check "mark" mark_all "$fw1" 5
 		arm "$fw1" link poke $value 20000
 		check "deleted" udp_del "$fw1" 20000
 		check "end told" wait_states "$fw2" 0
