@@ -536,28 +536,35 @@ static unsigned int clrs(void)
 	return n;
 }
 
+/* As a slice's task begins */
+static void purge(void)
+{
+	KTAP_EXPECT(nfsync_queue_begin(nd));
+	nfsync_queue_end(nd);
+}
+
 static void emptied_by_hand(void)
 {
 	struct nfsync_state *alive;
 
 	empty_table(8, 2, true);
-	nfsync_queue_purge(nd);
+	purge();
 	KTAP_EXPECT_EQ(total(DEL), 0);
 	KTAP_EXPECT_EQ(clrs(), 2);
 	expect_sound();
 
 	/* too few, none by hand, or something is still there: one by one */
 	empty_table(7, 2, true);
-	nfsync_queue_purge(nd);
+	purge();
 	KTAP_EXPECT_EQ(total(DEL), 7);
 	drop_all();
 	empty_table(8, 2, false);
-	nfsync_queue_purge(nd);
+	purge();
 	KTAP_EXPECT_EQ(total(DEL), 8);
 	drop_all();
 	alive = fresh(1000);
 	empty_table(8, 2, true);
-	nfsync_queue_purge(nd);
+	purge();
 	KTAP_EXPECT_EQ(total(DEL), 8);
 	KTAP_EXPECT_EQ(clrs(), 0);
 	drop_all();
@@ -568,7 +575,7 @@ static void emptied_by_hand(void)
 static void emptied_of_many_creators(void)
 {
 	empty_table(36, 12, true);
-	nfsync_queue_purge(nd);
+	purge();
 	KTAP_EXPECT_EQ(clrs(), 8);
 	KTAP_EXPECT(total(DEL) >= 12 && total(DEL) < 36);
 	expect_sound();
