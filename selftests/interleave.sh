@@ -526,12 +526,12 @@ test_destroy_of_an_entry_that_is_new()
 
 # ---- deferral: the ceiling against the answer ----
 
-# sync_by MASK: which processors look at what comes by the sync link
+# sync_by MASK NS...: which processors look at what comes there by the sync link
 sync_by()
 {
 	local ns
 
-	for ns in "$fw1" "$fw2"; do
+	for ns in "${@:2}"; do
 		# its own /sys is the one of the namespace
 		ip netns exec "$ns" tee /sys/class/net/sync/queues/rx-0/rps_cpus \
 			<<< "$1" > "$TMP/rps" || return 1
@@ -562,7 +562,7 @@ defers()
 {
 	check "defer $1" ip -n "$fw1" link set "$DEV" type pfsync defer "$1" \
 		defertime 500
-	check "sync frames elsewhere" sync_by "$2"
+	check "sync frames elsewhere" sync_by "$2" "$fw1" "$fw2"
 	check "fw1 waits for fw2" wait_for "$WAIT" is_listened_to
 }
 
@@ -922,7 +922,7 @@ test_end_of_a_transfer_behind_a_state()
 	check "fw2 down" ip -n "$fw2" link set "$DEV" down
 	ct_flush "$fw2"
 	swept=$(stat_get "$fw2" swept)
-	check "sync frames there" sync_by 1
+	check "sync frames there" sync_by 1 "$fw2"
 	arm "$fw1" tell_end stop
 	arm "$fw2" judge watch
 	arm "$fw2" judged watch
@@ -930,14 +930,14 @@ test_end_of_a_transfer_behind_a_state()
 	check "fw2 up" ip -n "$fw2" link set "$DEV" up
 	stopped state_hash
 	stopped tell_end
-	check "sync frames elsewhere" sync_by 2
+	check "sync frames elsewhere" sync_by 2 "$fw2"
 	go_on tell_end
 	came_by judge
 	stays_away judged
 	go_on state_hash
 	came_by judged
 	in_order state_hash judged
-	check "sync frames anywhere" sync_by 0
+	check "sync frames anywhere" sync_by 0 "$fw2"
 	points_off
 	back "$fw2"
 	settled 8
@@ -1008,7 +1008,7 @@ need_inject
 [ "$(nproc)" -ge 2 ] || skip_all "one processor alone meets nobody"
 topo_up || skip_all "the topology cannot be set up here"
 taskset -cp $GOES $$ > "$TMP/taskset"
-echo $((10000 * (NFSYNC_SLOW > 2 ? 2 : 1))) > "$INJECT/ceiling"
+echo 20000 > "$INJECT/ceiling"
 nfsync_pair flush "$FLUSH" || skip_all "nfsync does not come up"
 run_tests test_flush_behind_the_taking test_flush_in_front_of_the_taking \
 	test_flush_meets_the_taking test_the_taking_meets_a_flush \
