@@ -4,9 +4,8 @@
 # Everything at once: connections come and go by the hundred, tables are
 # emptied, time-outs are a second, peers flood each other with requests, ends
 # and nonsense, devices, links, addresses, options, processors and namespaces
-# come and go, and memory is short where the kernel can be told so. When it is
-# over nothing is lost: no packet that waited, no object, no message; both nodes
-# agree again, and the module can go.
+# come and go. When it is over nothing is lost: no packet that waited, no object,
+# no message; both nodes agree again, and the module can go.
 #
 #                  .1 lan +-----+ wan .1
 #                +--------+ fw1 +--------+      nfsync0
@@ -296,29 +295,8 @@ do_processors()
 	pause 4
 }
 
-# Of what the module asks for, one in a hundred is refused
-do_shortage()
-{
-	local fail=/sys/kernel/debug/failslab
-	local text=/sys/module/nfsync/sections/.text
-
-	if [ ! -d $fail ] || [ ! -r $text ]; then
-		sleep 5
-		return
-	fi
-	echo N > $fail/ignore-gfp-wait
-	echo 0 > $fail/verbose
-	echo -1 > $fail/times
-	cat $text > $fail/require-start
-	printf '0x%x\n' $(($(cat $text) + 0x40000)) > $fail/require-end
-	echo 1 > $fail/probability
-	pause 5
-	echo 0 > $fail/probability
-	pause 2
-}
-
 TROUBLE="connections datagrams flood flush timeouts sysctls frames requests
-	ends device options syncdev gateway namespace processors shortage"
+	ends device options syncdev gateway namespace processors"
 
 # worker WHAT SEED: until told
 worker()
