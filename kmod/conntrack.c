@@ -318,12 +318,9 @@ static void record_told(struct nfsync_state *st, struct nf_conn *ct,
 			const struct nfsync_map_ct *pic)
 	__must_hold(&ct->lock)
 {
-	int d;
-
 	lockdep_assert_held(&ct->lock);
 
-	for (d = 0; d < IP_CT_DIR_MAX; d++)
-		nfsync_window_set_told(st, ct, d, pic->seen);
+	nfsync_window_set_told(st, ct, pic->seen);
 	nfsync_state_refresh(st, pic->expire);
 	/* the packet that made it so comes to our hook after that */
 	if (may_be_between(st, ct, pic))

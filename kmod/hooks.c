@@ -78,12 +78,11 @@ static bool is_split(const struct nfsync_state *st)
 	return (u32)jiffies - READ_ONCE(st->peer_at) < NFSYNC_WINDOW_SPLIT;
 }
 
-/* A third node would have a copy that is behind by more than its slack */
+/* Of small windows every quarter would be a message for a few packets */
 static u32 far_of(const struct nfsync_dev *nd, const struct nfsync_state *st,
 		  u32 win)
 {
-	return nfsync_device_splits(nd) && is_split(st) &&
-	       READ_ONCE(nd->peers.pair) ?
+	return nfsync_device_splits(nd) && is_split(st) ?
 	       nfsync_map_wide_threshold(win) : nfsync_map_threshold(win);
 }
 
@@ -288,13 +287,13 @@ static unsigned int packet_forwarded(void *priv, struct sk_buff *skb,
 			return NF_ACCEPT;
 	}
 	NFSYNC_INJECT_AT(PACKET, nd->net, ct);
-	if (unlikely(nfsync_window_slack(st, CTINFO2DIR(ctinfo))) &&
-	    nfsync_device_splits(nd))
-		nfsync_window_arrive(nd, st, ct, skb, CTINFO2DIR(ctinfo));
 	/* those that came before it are to stay before it */
 	nfsync_held_answered(nd, st, PFSYNC_STAT_DEFER_MORE);
 	nfsync_held_news(nd, st);
 	stamp(st, ctinfo);
+	if (unlikely(nfsync_window_is_copy(st, CTINFO2DIR(ctinfo))) &&
+	    nfsync_device_splits(nd))
+		nfsync_window_arrive(nd, st, ct, skb, CTINFO2DIR(ctinfo));
 	look(nd, st, ct);
 	return NF_ACCEPT;
 }

@@ -199,14 +199,11 @@ static void learn_picture(struct nfsync_dev *nd, struct nfsync_state *st,
 			  const struct nfsync_map_ct *pic)
 {
 	struct nf_conn *ct = st->ct;
-	int d;
 
 	spin_lock_bh(&ct->lock);
-	if (pic->proto == IPPROTO_TCP) {
-		for (d = 0; d < IP_CT_DIR_MAX; d++)
-			nfsync_window_take(nd, st, ct, d, pic->seen);
-		nfsync_window_settle(st, ct);
-	}
+	if (pic->proto == IPPROTO_TCP)
+		nfsync_window_hear(nd, st, ct, pic->seen,
+				   NFSYNC_MERGE_TAKE_BOTH);
 	st->told_state = pic->tcp_state;
 	st->told_status = nfsync_map_pic_status(pic);
 	st->told_mark = pic->mark;
@@ -260,6 +257,8 @@ static void inherit(struct nfsync_state *st, const struct nfsync_state *old)
 	memcpy(st->told_maxend, old->told_maxend, sizeof(st->told_maxend));
 	memcpy(st->told_win, old->told_win, sizeof(st->told_win));
 	memcpy(st->seen_at, old->seen_at, sizeof(st->seen_at));
+	memcpy(st->here_end, old->here_end, sizeof(st->here_end));
+	memcpy(st->here_at, old->here_at, sizeof(st->here_at));
 	memcpy(st->level, old->level, sizeof(st->level));
 	st->refresh_at = old->refresh_at;
 	st->peer_at = old->peer_at;
@@ -575,15 +574,28 @@ static bool is_last_acked(const struct nf_conn *ct,
 	       !nfsync_seq_after(told[!closer].td_end, seen[closer].td_maxack);
 }
 
+/* UPD_C has no flags: what is known stays */
+static void numbers_told(const struct nf_conn *ct,
+			 const struct nfsync_msg_peer peer[2],
+			 const struct nfsync_msg_ext *ext,
+			 struct nfsync_map_seen told[2])
+{
+	bool scaled = nfsync_map_both_scaled(peer);
+	int i;
+
+	for (i = NFSYNC_SRC; i <= NFSYNC_DST; i++) {
+		nfsync_map_import_peer(&peer[i], ext, i, scaled, &told[i]);
+		told[i].flags |= ct->proto.tcp.seen[i].flags;
+	}
+}
+
 /* Returns whether this node knows of a state behind the one that was told */
-static bool update_tcp(struct nfsync_dev *nd, struct nfsync_state *st,
-		       struct nf_conn *ct, const struct nfsync_msg_peer peer[2],
+static bool update_tcp(struct nfsync_state *st, struct nf_conn *ct,
+		       const struct nfsync_map_seen told[2],
 		       const struct nfsync_msg_ext *ext, unsigned int take)
 	__must_hold(&ct->lock)
 {
-	bool scaled = nfsync_map_both_scaled(peer);
 	struct nfsync_msg_peer level[2] = {};
-	struct nfsync_map_seen told[2];
 	u8 closer[2], state;
 	int i;
 
@@ -596,21 +608,10 @@ static bool update_tcp(struct nfsync_dev *nd, struct nfsync_state *st,
 	    (take & NFSYNC_MERGE_TAKE_BOTH) == NFSYNC_MERGE_TAKE_BOTH)
 		state = ext->tcp_state;
 
-	/* UPD_C has no flags and rounds the window: what is known stays */
-	for (i = NFSYNC_SRC; i <= NFSYNC_DST; i++) {
-		nfsync_map_import_peer(&peer[i], ext, i, scaled, &told[i]);
-		told[i].flags |= ct->proto.tcp.seen[i].flags;
-		told[i].td_maxwin = max(told[i].td_maxwin,
-					nfsync_window_maxwin(st, ct, i));
-		if (closer[i])
-			told[i].flags |= IP_CT_TCP_FLAG_CLOSE_INIT;
-	}
 	for (i = NFSYNC_SRC; i <= NFSYNC_DST; i++)
-		if (take & BIT(i))
-			nfsync_window_take(nd, st, ct, i, told);
-		else if (take & (NFSYNC_MERGE_EDGE_SRC << i))
-			nfsync_window_raise(nd, st, ct, i, told);
-	nfsync_window_settle(st, ct);
+		if (closer[i] && take & (NFSYNC_MERGE_TAKE_SRC << i))
+			ct->proto.tcp.seen[i].flags |=
+				IP_CT_TCP_FLAG_CLOSE_INIT;
 	WRITE_ONCE(st->told_state, state);
 	if (state == TCP_CONNTRACK_LAST_ACK && is_last_acked(ct, told))
 		state = TCP_CONNTRACK_TIME_WAIT;
@@ -737,7 +738,8 @@ void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
 			  const struct nfsync_msg_ext *ext, u32 expire)
 {
 	struct nf_conn *ct = st->ct;
-	bool further = false, split, told;
+	bool further = false, farewell = false, split, is_told;
+	struct nfsync_map_seen told[2];
 	unsigned int take;
 	u8 before, after;
 
@@ -754,11 +756,15 @@ void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
 	take = judge(nd, st, ct, peer);
 	split = nfsync_device_splits(nd) &&
 		(u32)jiffies - st->peer_at < NFSYNC_WINDOW_SPLIT;
-	told = nf_ct_protonum(ct) == IPPROTO_TCP &&
-	       ct->proto.tcp.state == before;
+	is_told = nf_ct_protonum(ct) == IPPROTO_TCP &&
+		  ct->proto.tcp.state == before;
+	if (nf_ct_protonum(ct) == IPPROTO_TCP) {
+		numbers_told(ct, peer, ext, told);
+		farewell = nfsync_window_hear(nd, st, ct, told, take);
+	}
 	if (take & (NFSYNC_MERGE_TAKE_BOTH | NFSYNC_MERGE_EDGE_BOTH)) {
 		if (nf_ct_protonum(ct) == IPPROTO_TCP)
-			further = update_tcp(nd, st, ct, peer, ext, take);
+			further = update_tcp(st, ct, told, ext, take);
 		update_rest(nd, st, ct, peer, ext, expire, before);
 	}
 	if (ext && ext->status & NFSYNC_EXT_BEHIND &&
@@ -766,7 +772,8 @@ void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
 		loosen_tcp(nd, st, ct, take);
 	after = st->told_state;
 	/* who moves it owns it: see nfsync_hooks for what that decides */
-	if (!nfsync_window_sees(st, IP_CT_DIR_ORIGINAL) && !nfsync_window_sees(st, IP_CT_DIR_REPLY))
+	if (!nfsync_window_sees(nd, st, IP_CT_DIR_ORIGINAL) &&
+	    !nfsync_window_sees(nd, st, IP_CT_DIR_REPLY))
 		clear_bit(NFSYNC_ST_LOCAL, &st->flags);
 	WRITE_ONCE(st->peer_at, (u32)jiffies);
 	WRITE_ONCE(st->heard_gen, READ_ONCE(nd->bulk.gen));
@@ -777,12 +784,12 @@ void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
 		nfsync_stats_inc(nd, PFSYNC_STAT_IMP_UPDATED);
 	if (before != after)
 		nf_conntrack_eventmask_report(BIT(IPCT_PROTOINFO), ct, 0, 0);
-	if (take & NFSYNC_MERGE_STALE && !(split && is_on_its_way(take, told))) {
+	if (take & NFSYNC_MERGE_STALE && !(split && is_on_its_way(take, is_told))) {
 		nfsync_stats_inc(nd, PFSYNC_STAT_STALE);
 		nfsync_queue_update(nd, st, false);
 	}
-	if (further)
-		nfsync_queue_update(nd, st, false);
+	if (further || farewell)
+		nfsync_queue_update(nd, st, farewell);
 }
 
 /**

@@ -27,6 +27,7 @@ enum nfsync_ct {
 #define NFSYNC_CT_F_SACK_PERM		0x02
 #define NFSYNC_CT_F_CLOSE_INIT		0x04
 #define NFSYNC_CT_F_BE_LIBERAL		0x08
+#define NFSYNC_CT_F_MAXACK		0x20
 
 /*
  * The flags that travel.  The others speak of fields that don't: td_maxack,

@@ -253,7 +253,6 @@ static void hello_work(struct work_struct *work)
 	doubt = begins_to_doubt(p);
 	m.verdict = p->verdict;
 	m.peers = count_live(p);
-	WRITE_ONCE(p->pair, m.peers == 1);
 	m.joined_by = p->joined_by;
 	/* what is long over is not to come again when jiffies wrap */
 	if (!nfsync_peer_listens(nd))

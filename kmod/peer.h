@@ -53,7 +53,6 @@ struct nfsync_peers {
 	bool served;			/* was in sync or alone since up */
 	bool ownid_logged;
 	bool trusted;			/* what the peers told is no older */
-	bool pair;			/* there is one peer, as of the last hello */
 	unsigned long doubt_at;		/* jiffies, when alone: it is */
 	unsigned int n;
 	struct nfsync_peer v[NFSYNC_PEERS_MAX];

@@ -68,6 +68,8 @@ struct nfsync_state {
 	u32 told_maxend[IP_CT_DIR_MAX];
 	u32 told_win[IP_CT_DIR_MAX];	/* td_maxwin of the other side */
 	u32 seen_at[IP_CT_DIR_MAX];	/* jiffies of the last own packet */
+	u32 here_end[IP_CT_DIR_MAX];	/* split.h */
+	u32 here_at[IP_CT_DIR_MAX];	/* jiffies when they came to pass here */
 
 	u32 refresh_at;			/* jiffies: tell, if only for the time */
 	u32 peer_at;			/* jiffies of a peer's last word */
@@ -82,8 +84,10 @@ struct nfsync_state {
 	u8 updates;			/* since queued, saturating */
 	u16 heard_gen;			/* nfsync_bulk.gen when a peer spoke */
 	u16 told_gen;			/* nfsync_bulk.told_gen when told whole */
-	struct list_head link;
-	struct rcu_head rcu;
+	union {
+		struct list_head link;
+		struct rcu_head rcu;	/* when it is on no queue any more */
+	};
 };
 
 struct nfsync_state_id {

@@ -11,12 +11,8 @@
  * travels.  Once td_end has moved it is true again, and the window is taken
  * back to what was told.
  *
- * A flow split over two nodes.  td_end of a direction moves with its packets,
- * td_maxend with the acks of the other one.  The node that sees a direction
- * has the truth of its td_end and of the other's td_maxend, and learns the
- * other two from its peer.  Each number has slack on the node that does not
- * see what moves it, and none on the other, where slack would hide what is to
- * be told.
+ * Where a flow may be split over several nodes, with deferral, the rules are
+ * those of split.c; here is how they get at the entry.
  */
 #include <linux/jiffies.h>
 #include <linux/skbuff.h>
@@ -24,6 +20,7 @@
 #include "device.h"
 #include "map.h"
 #include "merge.h"
+#include "split.h"
 #include "window.h"
 
 static bool any_slack(const struct nfsync_state *st)
@@ -36,10 +33,8 @@ static bool any_slack(const struct nfsync_state *st)
 /* td_maxwin of the side that acks a direction whose td_end has slack */
 static u32 slack_win(const struct nfsync_state *st, int dir)
 {
-	u32 win = st->told_win[dir];
-
-	return nfsync_window_is_wide(st, dir) ? nfsync_map_wide_slack_win(win) :
-						nfsync_map_slack_win(win);
+	return nfsync_split_win(st->told_win[dir],
+				test_bit(NFSYNC_ST_WIDE, &st->flags));
 }
 
 /**
@@ -59,21 +54,14 @@ u32 nfsync_window_maxwin(const struct nfsync_state *st,
 
 	lockdep_assert_held(&ct->lock);
 
-	if (nfsync_window_slack(st, !side) && now == slack_win(st, !side))
-		return st->told_win[!side];
-	return now;
+	if (!nfsync_window_slack(st, !side))
+		return now;
+	return nfsync_split_bare_win(now, st->told_win[!side],
+				     test_bit(NFSYNC_ST_WIDE, &st->flags));
 }
 
-/**
- * nfsync_window_end_slack() - a packet moved td_end: its number is true
- * @st: state
- * @ct: its entry, TCP
- * @dir: enum ip_conntrack_dir
- *
- * Context: ct->lock held.
- */
-void nfsync_window_end_slack(struct nfsync_state *st, struct nf_conn *ct,
-			     int dir)
+/* A packet moved td_end: its number is true, and the window as told */
+static void end_slack(struct nfsync_state *st, struct nf_conn *ct, int dir)
 	__must_hold(&ct->lock)
 {
 	lockdep_assert_held(&ct->lock);
@@ -85,40 +73,20 @@ void nfsync_window_end_slack(struct nfsync_state *st, struct nf_conn *ct,
 	clear_bit(NFSYNC_ST_EDGE + dir, &st->flags);
 }
 
-/**
- * nfsync_window_set_told() - a direction was told, as it is in a picture
- * @st: state
- * @ct: its entry
- * @dir: enum ip_conntrack_dir
- * @pic: both directions, without slack
- *
- * Context: ct->lock held.
- */
-void nfsync_window_set_told(struct nfsync_state *st, struct nf_conn *ct, int dir,
-			    const struct nfsync_map_seen pic[IP_CT_DIR_MAX])
+/* Where it is one node that forwards the flow */
+static void set_told_whole(struct nfsync_state *st, struct nf_conn *ct, int dir,
+			   const struct nfsync_map_seen pic[IP_CT_DIR_MAX])
 	__must_hold(&ct->lock)
 {
-	bool edge = nfsync_window_edge_slack(st, dir) &&
-		    !nfsync_window_slack(st, dir);
-
 	lockdep_assert_held(&ct->lock);
 
-	/* a packet moved it: its number is true */
-	if (edge && pic[dir].td_maxend != st->told_maxend[dir]) {
-		clear_bit(NFSYNC_ST_EDGE + dir, &st->flags);
-		edge = false;
-	}
 	WRITE_ONCE(st->told_maxend[dir], pic[dir].td_maxend);
 	/* still told + slack: told and its window stay a pair */
 	if (nfsync_window_slack(st, dir) && pic[dir].td_end == st->told_end[dir])
 		return;
-	nfsync_window_end_slack(st, ct, dir);
+	end_slack(st, ct, dir);
 	WRITE_ONCE(st->told_end[dir], pic[dir].td_end);
 	WRITE_ONCE(st->told_win[dir], pic[!dir].td_maxwin);
-	/* what there is of slack goes by that window */
-	if (edge)
-		ct->proto.tcp.seen[dir].td_maxend = pic[dir].td_maxend +
-			nfsync_window_amount(st, dir);
 }
 
 static bool dir_seen_since_told(const struct nfsync_state *st, int dir)
@@ -171,7 +139,7 @@ static void take_back(struct nfsync_state *st, struct nf_conn *ct)
 	for (d = 0; d < IP_CT_DIR_MAX; d++) {
 		seen[d].td_end = nfsync_window_end(st, d, seen[d].td_end);
 		seen[d].td_maxend = nfsync_window_edge(st, d, seen[d].td_maxend);
-		nfsync_window_end_slack(st, ct, d);
+		end_slack(st, ct, d);
 		clear_bit(NFSYNC_ST_EDGE + d, &st->flags);
 	}
 }
@@ -315,19 +283,23 @@ static bool seen_lately(const struct nfsync_state *st, int dir)
 
 /**
  * nfsync_window_sees() - do packets of this direction pass here?
+ * @nd: device
  * @st: state
  * @dir: enum ip_conntrack_dir
  *
  * Context: any.
  * Return: true if one did in the last two seconds.
  */
-bool nfsync_window_sees(const struct nfsync_state *st, int dir)
+bool nfsync_window_sees(const struct nfsync_dev *nd,
+			const struct nfsync_state *st, int dir)
 {
-	return seen_lately(st, dir) && !nfsync_window_slack(st, dir);
+	return seen_lately(st, dir) &&
+	       !(nfsync_device_splits(nd) ? nfsync_window_edge_slack(st, !dir) :
+					    nfsync_window_slack(st, dir));
 }
 
-/* More slack or less, where there is some that nothing moved since */
-static void set_wide(struct nfsync_state *st, struct nf_conn *ct, bool wide)
+/* Less slack, where there is some that nothing moved since */
+static void set_narrow(struct nfsync_state *st, struct nf_conn *ct)
 	__must_hold(&ct->lock)
 {
 	struct ip_ct_tcp_state *seen = ct->proto.tcp.seen;
@@ -340,10 +312,12 @@ static void set_wide(struct nfsync_state *st, struct nf_conn *ct, bool wide)
 		end[d] = nfsync_window_end(st, d, seen[d].td_end);
 		edge[d] = nfsync_window_edge(st, d, seen[d].td_maxend);
 	}
-	assign_bit(NFSYNC_ST_WIDE, &st->flags, wide);
+	clear_bit(NFSYNC_ST_WIDE, &st->flags);
 	for (d = 0; d < IP_CT_DIR_MAX; d++) {
-		if (end[d] != seen[d].td_end)
+		if (end[d] != seen[d].td_end) {
+			WRITE_ONCE(st->told_end[d], end[d]);
 			seen[d].td_end = end[d] + nfsync_window_amount(st, d);
+		}
 		if (edge[d] != seen[d].td_maxend)
 			seen[d].td_maxend = edge[d] +
 					    nfsync_window_amount(st, d);
@@ -357,61 +331,6 @@ static bool may_slacken(const struct nfsync_dev *nd, u32 win)
 	return window_is(nd, PFSYNC_WINDOW_BOUNDED) && win;
 }
 
-/*
- * What this node knows of a right edge, and what a peer does: the later one.
- * One that conntrack has not set yet is no number.
- */
-static u32 later_edge(const struct nfsync_state *st, const struct nf_conn *ct,
-		      int dir, u32 told)
-{
-	const struct ip_ct_tcp_state *seen = &ct->proto.tcp.seen[dir];
-
-	if (!seen->td_maxwin)
-		return told;
-	return nfsync_seq_max(nfsync_window_edge(st, dir, seen->td_maxend),
-			      told);
-}
-
-/* Neither direction passes here */
-static void set_both(struct nfsync_dev *nd, struct nfsync_state *st,
-		     struct nf_conn *ct, int dir,
-		     const struct nfsync_map_seen *told, u32 other_win)
-	__must_hold(&ct->lock)
-{
-	struct ip_ct_tcp_state *seen = &ct->proto.tcp.seen[dir];
-	u32 slack = 0;
-
-	if (test_bit(NFSYNC_ST_WIDE, &st->flags))
-		set_wide(st, ct, false);
-	if (may_slacken(nd, told->td_maxwin))
-		slack = nfsync_map_slack(other_win);
-	st->told_maxend[dir] = told->td_maxend;
-	assign_bit(NFSYNC_ST_SLACK + dir, &st->flags, slack);
-	assign_bit(NFSYNC_ST_EDGE + dir, &st->flags, slack);
-	seen->td_end = told->td_end + slack;
-	seen->td_maxend = told->td_maxend + slack;
-}
-
-/* Its acks pass here, so that its right edge is ours to know */
-static void set_end(struct nfsync_dev *nd, struct nfsync_state *st,
-		    struct nf_conn *ct, int dir,
-		    const struct nfsync_map_seen *told, u32 other_win, u32 edge)
-	__must_hold(&ct->lock)
-{
-	struct ip_ct_tcp_state *seen = &ct->proto.tcp.seen[dir];
-	u32 slack = 0;
-
-	if (may_slacken(nd, told->td_maxwin))
-		slack = nfsync_map_wide_slack(other_win);
-	/* what the peers were told before the sender spoke they know as well */
-	st->told_maxend[dir] = !seen->td_maxwin ? told->td_maxend :
-		nfsync_seq_max(st->told_maxend[dir], told->td_maxend);
-	assign_bit(NFSYNC_ST_SLACK + dir, &st->flags, slack);
-	clear_bit(NFSYNC_ST_EDGE + dir, &st->flags);
-	seen->td_end = told->td_end + slack;
-	seen->td_maxend = edge;
-}
-
 /* One direction as told, plus what may have passed since (map.c) */
 static void set_seen(struct nfsync_dev *nd, struct nfsync_state *st,
 		     struct nf_conn *ct, int dir, const struct nfsync_map_seen *told,
@@ -419,132 +338,251 @@ static void set_seen(struct nfsync_dev *nd, struct nfsync_state *st,
 	__must_hold(&ct->lock)
 {
 	struct ip_ct_tcp_state *seen = &ct->proto.tcp.seen[dir];
-	u32 edge = later_edge(st, ct, dir, told->td_maxend);
-	/* acks that came here were within slack: it is not known by them */
-	bool hidden = nfsync_window_edge(st, dir, seen->td_maxend) !=
-		      seen->td_maxend;
+	u32 slack = 0;
 
 	lockdep_assert_held(&ct->lock);
 
+	if (may_slacken(nd, told->td_maxwin))
+		slack = nfsync_map_slack(other_win);
 	st->told_end[dir] = told->td_end;
+	st->told_maxend[dir] = told->td_maxend;
 	st->told_win[dir] = other_win;
-	if (nfsync_device_splits(nd) && seen_lately(st, !dir) && !hidden)
-		set_end(nd, st, ct, dir, told, other_win, edge);
-	else
-		set_both(nd, st, ct, dir, told, other_win);
+	assign_bit(NFSYNC_ST_SLACK + dir, &st->flags, slack);
+	assign_bit(NFSYNC_ST_EDGE + dir, &st->flags, slack);
+	seen->td_end = told->td_end + slack;
+	seen->td_maxend = told->td_maxend + slack;
 	/* the other side's td_maxwin follows in nfsync_window_widen() */
 	seen->td_maxwin = told->td_maxwin;
 	seen->td_scale = told->td_scale;
 	/* td_maxack does not travel, and a stale one refuses good resets */
 	seen->flags = told->flags & ~IP_CT_TCP_FLAG_MAXACK_SET;
-	if (window_is(nd, PFSYNC_WINDOW_LIBERAL))
-		seen->flags |= IP_CT_TCP_FLAG_BE_LIBERAL;
-}
-
-/* Of a direction without slack on its td_end */
-static void set_edge(struct nfsync_dev *nd, struct nfsync_state *st,
-		     struct nf_conn *ct, int dir, u32 told, u32 other_win)
-	__must_hold(&ct->lock)
-{
-	u32 edge = later_edge(st, ct, dir, told);
-	u32 slack = 0;
-
-	lockdep_assert_held(&ct->lock);
-
-	if (nfsync_device_splits(nd) && !nfsync_window_sees(st, !dir) &&
-	    may_slacken(nd, other_win))
-		slack = nfsync_map_wide_slack(other_win);
-	st->told_maxend[dir] = nfsync_seq_max(st->told_maxend[dir], told);
-	if (slack) {
-		st->told_win[dir] = other_win;
-		st->told_maxend[dir] = edge;
-	}
-	assign_bit(NFSYNC_ST_EDGE + dir, &st->flags, slack);
-	ct->proto.tcp.seen[dir].td_maxend = edge + slack;
 }
 
 /*
  * A direction whose packets also pass here: the later of the two numbers, and
- * no slack on what they move, for conntrack has the truth before us.
+ * no slack, for conntrack has the truth before us.
  */
-static void join_seen(struct nfsync_dev *nd, struct nfsync_state *st,
-		      struct nf_conn *ct, int dir,
-		      const struct nfsync_map_seen *told, u32 other_win)
+static void join_seen(struct nfsync_state *st, struct nf_conn *ct, int dir,
+		      const struct nfsync_map_seen *told)
 	__must_hold(&ct->lock)
 {
 	struct ip_ct_tcp_state *seen = &ct->proto.tcp.seen[dir];
+	u32 edge = told->td_maxend;
 
 	lockdep_assert_held(&ct->lock);
 
-	/* by td_maxwin it knows whether there is a number yet */
-	set_edge(nd, st, ct, dir, told->td_maxend, other_win);
+	/* one that conntrack has not set yet is no number */
+	if (seen->td_maxwin)
+		edge = nfsync_seq_max(nfsync_window_edge(st, dir,
+							 seen->td_maxend),
+				      edge);
+	clear_bit(NFSYNC_ST_EDGE + dir, &st->flags);
+	seen->td_maxend = edge;
 	seen->td_end = nfsync_seq_max(seen->td_end, told->td_end);
 	seen->td_maxwin = max(seen->td_maxwin, told->td_maxwin);
 	seen->flags |= told->flags & ~IP_CT_TCP_FLAG_MAXACK_SET;
 	st->told_end[dir] = nfsync_seq_max(st->told_end[dir], told->td_end);
+	st->told_maxend[dir] = nfsync_seq_max(st->told_maxend[dir],
+					      told->td_maxend);
 }
 
-/**
- * nfsync_window_take() - take a peer's word on one direction
- * @nd: device, for its window policy
- * @st: state
- * @ct: its entry, TCP
- * @dir: enum ip_conntrack_dir
- * @told: both directions as told, without slack
- *
- * To be followed by nfsync_window_settle() when all directions are taken.
- *
- * Context: ct->lock held.
- */
-void nfsync_window_take(struct nfsync_dev *nd, struct nfsync_state *st,
-			struct nf_conn *ct, int dir,
-			const struct nfsync_map_seen told[IP_CT_DIR_MAX])
+static void hear_whole(struct nfsync_dev *nd, struct nfsync_state *st,
+		       struct nf_conn *ct,
+		       const struct nfsync_map_seen told[IP_CT_DIR_MAX],
+		       unsigned int take)
 	__must_hold(&ct->lock)
 {
-	u32 own = ct->proto.tcp.seen[dir].td_end;
-	bool left;
+	struct nfsync_map_seen t[IP_CT_DIR_MAX] = { told[0], told[1] };
+	int d;
 
 	lockdep_assert_held(&ct->lock);
 
-	/* who knows a later packet than we do sees the direction now */
-	left = nfsync_device_splits(nd) &&
-	       nfsync_seq_after(told[dir].td_end, own);
-	if (nfsync_window_sees(st, dir) && !left)
-		join_seen(nd, st, ct, dir, &told[dir], told[!dir].td_maxwin);
-	else
-		set_seen(nd, st, ct, dir, &told[dir], told[!dir].td_maxwin);
+	if (test_bit(NFSYNC_ST_WIDE, &st->flags))
+		set_narrow(st, ct);
+	/* UPD_C rounds a window down */
+	for (d = 0; d < IP_CT_DIR_MAX; d++)
+		t[d].td_maxwin = max(t[d].td_maxwin,
+				     nfsync_window_maxwin(st, ct, d));
+	for (d = 0; d < IP_CT_DIR_MAX; d++) {
+		if (!(take & NFSYNC_MERGE_TAKE_SRC << d))
+			continue;
+		if (nfsync_window_sees(nd, st, d))
+			join_seen(st, ct, d, &t[d]);
+		else
+			set_seen(nd, st, ct, d, &t[d], t[!d].td_maxwin);
+	}
+	nfsync_window_widen(st, ct);
 }
 
-/**
- * nfsync_window_raise() - take a peer's word on a right edge alone
- * @nd: device, for its window policy
- * @st: state
- * @ct: its entry, TCP
- * @dir: enum ip_conntrack_dir
- * @told: both directions as told, without slack; td_maxend of @dir is later
- *	than ours, td_end is not
- *
- * Context: ct->lock held.
- */
-void nfsync_window_raise(struct nfsync_dev *nd, struct nfsync_state *st,
-			 struct nf_conn *ct, int dir,
-			 const struct nfsync_map_seen told[IP_CT_DIR_MAX])
+/* --- flows that may be split --- */
+
+/* What there is of an entry and its state, without slack */
+static void split_load(const struct nfsync_state *st, const struct nf_conn *ct,
+		       struct nfsync_split *sp)
 	__must_hold(&ct->lock)
 {
-	u32 edge, *maxend = &ct->proto.tcp.seen[dir].td_maxend;
+	const struct ip_ct_tcp_state *seen = ct->proto.tcp.seen;
+	int d;
 
 	lockdep_assert_held(&ct->lock);
 
-	if (!nfsync_window_slack(st, dir)) {
-		set_edge(nd, st, ct, dir, told[dir].td_maxend,
-			 told[!dir].td_maxwin);
+	for (d = 0; d < IP_CT_DIR_MAX; d++) {
+		sp->seen[d].td_end = seen[d].td_end;
+		sp->seen[d].td_maxend = seen[d].td_maxend;
+		sp->seen[d].td_maxwin = seen[d].td_maxwin;
+		sp->seen[d].td_scale = seen[d].td_scale;
+		sp->seen[d].flags = seen[d].flags;
+		sp->slack[d] = nfsync_window_slack(st, d);
+		sp->edge[d] = nfsync_window_edge_slack(st, d);
+	}
+	memcpy(sp->told_end, st->told_end, sizeof(sp->told_end));
+	memcpy(sp->told_maxend, st->told_maxend, sizeof(sp->told_maxend));
+	memcpy(sp->told_win, st->told_win, sizeof(sp->told_win));
+	memcpy(sp->here_end, st->here_end, sizeof(sp->here_end));
+	sp->wide = test_bit(NFSYNC_ST_WIDE, &st->flags);
+	nfsync_split_strip(sp);
+}
+
+static void split_store(struct nfsync_state *st, struct nf_conn *ct,
+			struct nfsync_split *sp)
+	__must_hold(&ct->lock)
+{
+	struct ip_ct_tcp_state *seen = ct->proto.tcp.seen;
+	int d;
+
+	lockdep_assert_held(&ct->lock);
+
+	nfsync_split_dress(sp);
+	for (d = 0; d < IP_CT_DIR_MAX; d++) {
+		seen[d].td_end = sp->seen[d].td_end;
+		seen[d].td_maxend = sp->seen[d].td_maxend;
+		seen[d].td_maxwin = sp->seen[d].td_maxwin;
+		seen[d].td_scale = sp->seen[d].td_scale;
+		seen[d].flags = sp->seen[d].flags;
+		WRITE_ONCE(st->told_end[d], sp->told_end[d]);
+		WRITE_ONCE(st->told_maxend[d], sp->told_maxend[d]);
+		WRITE_ONCE(st->told_win[d], sp->told_win[d]);
+		WRITE_ONCE(st->here_end[d], sp->here_end[d]);
+		assign_bit(NFSYNC_ST_SLACK + d, &st->flags, sp->slack[d]);
+		assign_bit(NFSYNC_ST_EDGE + d, &st->flags, sp->edge[d]);
+	}
+	set_bit(NFSYNC_ST_WIDE, &st->flags);
+}
+
+static void set_told_split(struct nfsync_state *st, struct nf_conn *ct)
+	__must_hold(&ct->lock)
+{
+	struct nfsync_split sp;
+
+	lockdep_assert_held(&ct->lock);
+
+	split_load(st, ct, &sp);
+	nfsync_split_told(&sp);
+	split_store(st, ct, &sp);
+}
+
+/**
+ * nfsync_window_set_told() - both directions were told, as they are now
+ * @st: state
+ * @ct: its entry
+ * @pic: both directions, without slack
+ *
+ * Context: ct->lock held since the picture was made.
+ */
+void nfsync_window_set_told(struct nfsync_state *st, struct nf_conn *ct,
+			    const struct nfsync_map_seen pic[IP_CT_DIR_MAX])
+	__must_hold(&ct->lock)
+{
+	int d;
+
+	lockdep_assert_held(&ct->lock);
+
+	if (test_bit(NFSYNC_ST_WIDE, &st->flags)) {
+		set_told_split(st, ct);
 		return;
 	}
-	edge = later_edge(st, ct, dir, told[dir].td_maxend);
-	st->told_maxend[dir] = edge;
-	*maxend = edge;
-	if (nfsync_window_edge_slack(st, dir))
-		*maxend += nfsync_window_amount(st, dir);
+	for (d = 0; d < IP_CT_DIR_MAX; d++)
+		set_told_whole(st, ct, d, pic);
+}
+
+static bool hear_split(struct nfsync_dev *nd, struct nfsync_state *st,
+		       struct nf_conn *ct,
+		       const struct nfsync_map_seen told[IP_CT_DIR_MAX],
+		       unsigned int take)
+	__must_hold(&ct->lock)
+{
+	bool sees[IP_CT_DIR_MAX] = {
+		seen_lately(st, IP_CT_DIR_ORIGINAL),
+		seen_lately(st, IP_CT_DIR_REPLY),
+	};
+	struct nfsync_split sp;
+	bool farewell;
+
+	lockdep_assert_held(&ct->lock);
+
+	split_load(st, ct, &sp);
+	farewell = nfsync_split_hear(&sp, told, take, sees,
+				     window_is(nd, PFSYNC_WINDOW_BOUNDED));
+	split_store(st, ct, &sp);
+	return farewell;
+}
+
+/*
+ * A sender that began to learn its windows anew (nfsync_window_forget()) knows
+ * one before the other.  There is no slack for such a pair, and conntrack sets
+ * both from the next packet only where it knows neither.
+ */
+static void settle(struct nfsync_state *st, struct nf_conn *ct)
+	__must_hold(&ct->lock)
+{
+	const struct ip_ct_tcp_state *seen = ct->proto.tcp.seen;
+
+	lockdep_assert_held(&ct->lock);
+
+	if (ct->proto.tcp.state < TCP_CONNTRACK_ESTABLISHED ||
+	    !seen[IP_CT_DIR_ORIGINAL].td_maxwin ==
+	    !seen[IP_CT_DIR_REPLY].td_maxwin ||
+	    seen_lately(st, IP_CT_DIR_ORIGINAL) ||
+	    seen_lately(st, IP_CT_DIR_REPLY))
+		return;
+	take_back(st, ct);
+	make_unknown(ct);
+}
+
+/**
+ * nfsync_window_hear() - take a peer's word
+ * @nd: device, for its window policy
+ * @st: state
+ * @ct: its entry, TCP
+ * @told: both directions as told, without slack
+ * @take: NFSYNC_MERGE_*, what of it is to be taken; may be nothing
+ *
+ * Context: ct->lock held.
+ * Return: true if the peers are to hear ours now.
+ */
+bool nfsync_window_hear(struct nfsync_dev *nd, struct nfsync_state *st,
+			struct nf_conn *ct,
+			const struct nfsync_map_seen told[IP_CT_DIR_MAX],
+			unsigned int take)
+	__must_hold(&ct->lock)
+{
+	bool farewell = false;
+	int d;
+
+	lockdep_assert_held(&ct->lock);
+
+	if (nfsync_device_splits(nd))
+		farewell = hear_split(nd, st, ct, told, take);
+	else
+		hear_whole(nd, st, ct, told, take);
+	settle(st, ct);
+	if (!window_is(nd, PFSYNC_WINDOW_LIBERAL))
+		return farewell;
+	for (d = 0; d < IP_CT_DIR_MAX; d++)
+		if (take & NFSYNC_MERGE_TAKE_SRC << d)
+			ct->proto.tcp.seen[d].flags |=
+				IP_CT_TCP_FLAG_BE_LIBERAL;
+	return farewell;
 }
 
 /* Numbers of one packet: where it ends, and the right edge that it grants */
@@ -574,80 +612,52 @@ static bool numbers_of(const struct sk_buff *skb, const struct nf_conn *ct,
 	return true;
 }
 
-/* The half of a flow that this node had a copy of has come here */
-static void begin_half(struct nfsync_state *st, struct nf_conn *ct, int dir,
-		       u32 edge)
-	__must_hold(&ct->lock)
+/* Could it be news? Unlocked: what a lost race hides the next packet shows */
+static bool may_matter(const struct nfsync_state *st, int dir,
+		       const struct numbers *n, bool settled)
 {
-	u32 *maxend = &ct->proto.tcp.seen[!dir].td_maxend;
-
-	lockdep_assert_held(&ct->lock);
-
-	set_wide(st, ct, true);
-	if (!nfsync_window_edge_slack(st, !dir))
-		return;
-	/* its acks pass here from now on */
-	if (nfsync_window_edge(st, !dir, *maxend) == st->told_maxend[!dir])
-		*maxend = nfsync_seq_max(st->told_maxend[!dir], edge);
-	clear_bit(NFSYNC_ST_EDGE + !dir, &st->flags);
-}
-
-/* Returns whether the peers are to hear of it */
-static bool move_base(struct nfsync_state *st, struct nf_conn *ct, int dir,
-		      const struct numbers *n)
-{
-	u32 *td_end = &ct->proto.tcp.seen[dir].td_end;
-	bool moved;
-
-	spin_lock_bh(&ct->lock);
-	/* further than slack: conntrack moved it, and it is no secret */
-	moved = nfsync_window_slack(st, dir) &&
-		*td_end == st->told_end[dir] + nfsync_window_amount(st, dir) &&
-		nfsync_seq_after(n->end, st->told_end[dir]);
-	if (moved) {
-		if (!nfsync_window_is_wide(st, dir))
-			begin_half(st, ct, dir, n->edge);
-		WRITE_ONCE(st->told_end[dir], n->end);
-		*td_end = n->end + nfsync_window_amount(st, dir);
-	}
-	spin_unlock_bh(&ct->lock);
-	return moved;
+	if (nfsync_window_edge_slack(st, !dir))
+		return !nfsync_window_slack(st, dir) ||
+		       nfsync_seq_after(n->end, READ_ONCE(st->told_end[dir])) ||
+		       nfsync_seq_after(n->edge,
+					READ_ONCE(st->told_maxend[!dir]));
+	return settled ||
+	       nfsync_seq_after(n->end, READ_ONCE(st->here_end[dir]));
 }
 
 /**
- * nfsync_window_arrive() - a packet of a direction that has slack came here
+ * nfsync_window_arrive() - a packet of which the entry has a copy came here
  * @nd: device, deferral is on: half of a flow may pass here
  * @st: its state
  * @ct: its entry, TCP
  * @skb: the packet, accepted
  * @dir: enum ip_conntrack_dir
  *
- * Conntrack does not see it as long as it is within slack.  Where the other
- * direction passes a peer that peer has to know of it: its acks would be too
- * far for it.  Where both come here, after a takeover, slack ends by itself.
- *
- * Context: softirq, RCU read side, before the packet is stamped.
+ * Context: softirq, RCU read side.
  */
 void nfsync_window_arrive(struct nfsync_dev *nd, struct nfsync_state *st,
 			  struct nf_conn *ct, const struct sk_buff *skb,
 			  int dir)
 {
-	bool wide = nfsync_window_is_wide(st, dir);
-	/* that moves it; one that only acknowledges may come before that */
-	bool first = !wide || !seen_lately(st, dir);
+	bool settled = (u32)jiffies - READ_ONCE(st->here_at[dir]) >=
+		       NFSYNC_WINDOW_SPLIT;
+	struct nfsync_split sp;
 	struct numbers n;
-	s32 moved;
+	bool news;
 
-	if ((!wide && seen_lately(st, !dir)) ||
-	    !numbers_of(skb, ct, dir, &n))
+	if (!numbers_of(skb, ct, dir, &n) || !may_matter(st, dir, &n, settled))
 		return;
-	moved = n.end - READ_ONCE(st->told_end[dir]);
-	if (moved <= 0 ||
-	    (!first &&
-	     moved <= (s32)nfsync_map_threshold(READ_ONCE(st->told_win[dir]))))
-		return;
-	if (move_base(st, ct, dir, &n))
-		nfsync_queue_update(nd, st, first);
+
+	spin_lock_bh(&ct->lock);
+	split_load(st, ct, &sp);
+	news = nfsync_split_arrive(&sp, dir, n.end, n.edge, settled);
+	split_store(st, ct, &sp);
+	if (news)
+		WRITE_ONCE(st->here_at[dir], (u32)jiffies);
+	spin_unlock_bh(&ct->lock);
+
+	if (news)
+		nfsync_queue_update(nd, st, true);
 }
 
 /**
@@ -678,7 +688,9 @@ void nfsync_window_loosen(struct nfsync_dev *nd, struct nfsync_state *st,
 
 	lockdep_assert_held(&ct->lock);
 
-	if (!nfsync_window_slack(st, dir) && !nfsync_window_sees(st, dir))
+	/* of a split flow each number has what slack it needs */
+	if (!nfsync_device_splits(nd) && !nfsync_window_slack(st, dir) &&
+	    !nfsync_window_sees(nd, st, dir))
 		set_seen(nd, st, ct, dir, &own,
 			 nfsync_window_maxwin(st, ct, !dir));
 }
@@ -701,33 +713,4 @@ void nfsync_window_widen(const struct nfsync_state *st, struct nf_conn *ct)
 		if (nfsync_window_slack(st, d))
 			ct->proto.tcp.seen[!d].td_maxwin =
 				slack_win(st, d);
-}
-
-/**
- * nfsync_window_settle() - both directions were taken as far as they will be
- * @st: state
- * @ct: its entry, TCP
- *
- * A sender that began to learn its windows anew (nfsync_window_forget()) knows
- * one before the other.  There is no slack for such a pair, and conntrack sets
- * both from the next packet only where it knows neither.
- *
- * Context: ct->lock held.
- */
-void nfsync_window_settle(struct nfsync_state *st, struct nf_conn *ct)
-	__must_hold(&ct->lock)
-{
-	const struct ip_ct_tcp_state *seen = ct->proto.tcp.seen;
-
-	lockdep_assert_held(&ct->lock);
-
-	if (ct->proto.tcp.state >= TCP_CONNTRACK_ESTABLISHED &&
-	    !seen[IP_CT_DIR_ORIGINAL].td_maxwin !=
-	    !seen[IP_CT_DIR_REPLY].td_maxwin &&
-	    !seen_lately(st, IP_CT_DIR_ORIGINAL) &&
-	    !seen_lately(st, IP_CT_DIR_REPLY)) {
-		take_back(st, ct);
-		make_unknown(ct);
-	}
-	nfsync_window_widen(st, ct);
 }

@@ -6,6 +6,8 @@
 #define _NFSYNC_WINDOW_H
 
 #include "map.h"
+#include "merge.h"
+#include "split.h"
 #include "state.h"
 
 struct sk_buff;
@@ -30,37 +32,34 @@ static inline bool nfsync_window_edge_slack(const struct nfsync_state *st,
 	return test_bit(NFSYNC_ST_EDGE + dir, &st->flags);
 }
 
-/*
- * A node that sees neither direction has slack on both numbers.  One that sees
- * a half of the flow has it on one of them, and more of it; on both as well for
- * a while, when the half has just come here.
- */
-static inline bool nfsync_window_is_wide(const struct nfsync_state *st, int dir)
+/* Do packets of this direction move what has slack? */
+static inline bool nfsync_window_is_copy(const struct nfsync_state *st, int dir)
 {
-	return nfsync_window_slack(st, dir) !=
-	       nfsync_window_edge_slack(st, dir) ||
-	       test_bit(NFSYNC_ST_WIDE, &st->flags);
+	return READ_ONCE(st->flags) & (BIT(NFSYNC_ST_SLACK + dir) |
+				       BIT(NFSYNC_ST_EDGE + !dir));
 }
 
 /* How much of it, bytes */
 static inline u32 nfsync_window_amount(const struct nfsync_state *st, int dir)
 {
-	u32 win = READ_ONCE(st->told_win[dir]);
-
-	return nfsync_window_is_wide(st, dir) ? nfsync_map_wide_slack(win) :
-						nfsync_map_slack(win);
+	return nfsync_split_amount(READ_ONCE(st->told_win[dir]),
+				   test_bit(NFSYNC_ST_WIDE, &st->flags));
 }
 
-/* td_end of the entry as it may travel: without slack while it has some */
+/*
+ * td_end of the entry as it may travel: without slack while it has some, and
+ * with what came here within it where packets are looked at (split.c)
+ */
 static inline u32 nfsync_window_end(const struct nfsync_state *st, int dir,
 				    u32 now)
 {
 	u32 told = READ_ONCE(st->told_end[dir]);
 
-	if (nfsync_window_slack(st, dir) &&
-	    now == told + nfsync_window_amount(st, dir))
-		return told;
-	return now;
+	if (!nfsync_window_slack(st, dir) ||
+	    now != told + nfsync_window_amount(st, dir))
+		return now;
+	return test_bit(NFSYNC_ST_WIDE, &st->flags) ?
+	       nfsync_seq_max(told, READ_ONCE(st->here_end[dir])) : told;
 }
 
 /* td_maxend as it may travel */
@@ -76,28 +75,24 @@ static inline u32 nfsync_window_edge(const struct nfsync_state *st, int dir,
 }
 
 bool nfsync_window_behind(const struct nfsync_state *st);
-bool nfsync_window_sees(const struct nfsync_state *st, int dir);
+bool nfsync_window_sees(const struct nfsync_dev *nd,
+			const struct nfsync_state *st, int dir);
 u32 nfsync_window_maxwin(const struct nfsync_state *st,
 			 const struct nf_conn *ct, int side);
-void nfsync_window_end_slack(struct nfsync_state *st, struct nf_conn *ct,
-			     int dir);
-void nfsync_window_set_told(struct nfsync_state *st, struct nf_conn *ct, int dir,
+void nfsync_window_set_told(struct nfsync_state *st, struct nf_conn *ct,
 			    const struct nfsync_map_seen pic[IP_CT_DIR_MAX]);
 void nfsync_window_forget(struct nfsync_dev *nd, struct nfsync_state *st);
 void nfsync_window_doubt(struct nfsync_dev *nd);
 void nfsync_window_trust(struct nfsync_dev *nd, struct nfsync_state *st);
-void nfsync_window_take(struct nfsync_dev *nd, struct nfsync_state *st,
-			struct nf_conn *ct, int dir,
-			const struct nfsync_map_seen told[IP_CT_DIR_MAX]);
-void nfsync_window_raise(struct nfsync_dev *nd, struct nfsync_state *st,
-			 struct nf_conn *ct, int dir,
-			 const struct nfsync_map_seen told[IP_CT_DIR_MAX]);
+bool nfsync_window_hear(struct nfsync_dev *nd, struct nfsync_state *st,
+			struct nf_conn *ct,
+			const struct nfsync_map_seen told[IP_CT_DIR_MAX],
+			unsigned int take);
 void nfsync_window_arrive(struct nfsync_dev *nd, struct nfsync_state *st,
 			  struct nf_conn *ct, const struct sk_buff *skb,
 			  int dir);
 void nfsync_window_loosen(struct nfsync_dev *nd, struct nfsync_state *st,
 			  struct nf_conn *ct, int dir);
-void nfsync_window_settle(struct nfsync_state *st, struct nf_conn *ct);
 void nfsync_window_widen(const struct nfsync_state *st, struct nf_conn *ct);
 
 #endif /* _NFSYNC_WINDOW_H */

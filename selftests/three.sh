@@ -4,7 +4,7 @@
 # Three firewalls on one sync segment, all of them strict. What cl sends passes
 # one of them, what sv sends another, in turn each pair; connections open,
 # transfer and close, no packet is invalid, and in the end all three know the
-# same.
+# same. Then the paths move from pair to pair under busy connections.
 #
 #                  .1 lan +-----+ wan .1
 #                +--------+ fw1 +--------+
@@ -32,8 +32,22 @@
 # What is held waits so many ms for the peers. An emulated processor may be
 # away for longer than the default of 20, and here nothing may be lost.
 CEILING=$((200 * NFSYNC_SLOW))
-PATIENCE=$((60 * NFSYNC_SLOW))	# s, for what takes a few
 FIREWALLS=()
+FIRST=9000	# port of the flows of a test
+
+# ended_stay: until all are counted, however long a test takes
+ended_stay()
+{
+	local ns
+
+	for ns in "${FIREWALLS[@]}"; do
+		cat <<-EOF
+		@$ns
+		sysctl net.netfilter.nf_conntrack_tcp_timeout_time_wait=900
+		sysctl net.netfilter.nf_conntrack_udp_timeout=900
+		EOF
+	done | netlab
+}
 
 # begin FORWARD BACK: empty tables; by the last digits of their addresses
 begin()
@@ -60,19 +74,21 @@ all_empty()
 	done
 }
 
-# by FORWARD BACK: whatever flows may do, over these
+# by FORWARD BACK: whatever flows may do, over these. Each has a port of its own:
+# of those that a host chooses some come twice.
 by()
 {
 	local n bytes syns
 
+	FIRST=$((FIRST + 1000))
 	n=$(scaled 300 20)
 	bytes=$(scaled 1000000 50000)
 	begin "$1" "$2"
 	syns=$(tcp_ext "$cl" TCPSynRetrans)
-	check "tcp" flow_cl -n "$n" -c 10 -q 4 -T $PATIENCE
-	check "tcp over ipv6" flow_cl6 -n "$n" -c 10 -q 4 -T $PATIENCE
+	check "tcp" flow_cl -n "$n" -c 10 -q 4
+	check "tcp over ipv6" flow_cl6 -n "$n" -c 10 -q 4
 	check "udp" flow_cl -u -n "$n" -c 5
-	check "transfers" flow_cl -n 4 -U "$bytes" -D "$bytes" -T $PATIENCE
+	check "transfers" flow_cl -n 4 -U "$bytes" -D "$bytes"
 	check "transfers over ipv6" flow_cl6 -n 4 -U "$bytes" -D "$bytes" \
 		-T $PATIENCE
 	expect "SYNs sent again" \
@@ -80,16 +96,14 @@ by()
 	all_know "$((3 * n + 8))"
 }
 
-# all_know N: so many flows, but for a few that ended meanwhile, all three the
-# same, and no packet was invalid
+# all_know N: so many flows, all three the same, and no packet was invalid
 all_know()
 {
 	local ns
 
 	check "quiet" wait_quiet "${FIREWALLS[@]}"
 	for ns in "${FIREWALLS[@]}"; do
-		expect "flows on $ns" "$(ct_count "$ns")" le "$1"
-		expect "flows on $ns" "$(ct_count "$ns")" ge $(($1 * 98 / 100))
+		expect "flows on $ns" "$(ct_count "$ns")" eq "$1"
 	done
 	check "same tables" wait_same_tables "$fw1" "$fw2"
 	check "same tables" wait_same_tables "$fw2" "$fw3"
@@ -120,17 +134,71 @@ test_back_by_the_slowest()
 	tc -n "$sw" qdisc del dev fw2sync root
 }
 
+# name_of DIGIT: the firewall whose addresses end with it
+name_of()
+{
+	echo "${FIREWALLS[$(($1 / 2))]}"
+}
+
+# Busy flows, whose forward and back paths go from one pair of firewalls to
+# the next; each node is now on the forward path, now on the back path, on none
+# and on both
+test_paths_wander()
+{
+	local n ns forward back
+
+	n=$(scaled 500 100)
+	begin 1 3
+	flows busy4 -n 10 -r 0 -U 100000 -D 100000
+	flows busy6 "$SV6" -n 10 -r 0 -U 100000 -D 100000
+	while read -r forward back; do
+		check "paths" paths_by "$forward" "$back"
+		check "what cl sends" wait_packets "$(name_of "$forward")" lan "$n"
+		check "what sv sends" wait_packets "$(name_of "$back")" wan "$n"
+	done <<< "$(wander)"
+	flows_end busy4 busy6
+	all_know 20
+	for ns in "${FIREWALLS[@]}"; do
+		expect "in TIME_WAIT on $ns" \
+			"$(ct_list "$ns" -p tcp | grep -c ' TIME_WAIT ')" eq 20
+	done
+}
+
+# wander: pairs of paths; from each pair of two to each other, and by way of
+# one
+wander()
+{
+	cat <<-EOF
+	1 3
+	3 5
+	5 1
+	3 1
+	1 5
+	5 3
+	5 5
+	1 3
+	3 1
+	5 1
+	1 1
+	1 5
+	3 5
+	5 3
+	1 3
+	EOF
+}
+
 need_nfsync
 need_plugin
 topo_up || skip_all "the topology cannot be set up here"
 switch_sync || skip_all "no switch for the sync link"
 third_legs || skip_all "no third firewall"
 FIREWALLS=("$fw1" "$fw2" "$fw3")
-closed_stay "${FIREWALLS[@]}" || skip_all "no timeouts"
+closed_stay "${FIREWALLS[@]}" && ended_stay || skip_all "no timeouts"
 for node in "${FIREWALLS[@]}"; do
 	nfsync_up "$node" defer on defertime $CEILING ||
 		skip_all "nfsync does not come up"
 done
 run_tests test_forward_by_fw1_and_back_by_fw2 \
 	test_forward_by_fw2_and_back_by_fw3 \
-	test_forward_by_fw3_and_back_by_fw1 test_back_by_the_slowest
+	test_forward_by_fw3_and_back_by_fw1 test_back_by_the_slowest \
+	test_paths_wander
