@@ -199,7 +199,7 @@ static bool is_held(struct nfsync_held_slice *sl, const struct nfsync_state *st)
 	const struct nfsync_held *h;
 
 	list_for_each_entry(h, &sl->fifo, node)
-		if (h->st == st && !h->early)
+		if (h->st == st && h->what == NFSYNC_HELD_FIRST)
 			return true;
 	return false;
 }

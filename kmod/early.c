@@ -164,7 +164,7 @@ unsigned int nfsync_early_packet(struct nfsync_dev *nd, struct sk_buff *skb,
 		return h ? NF_DROP : NF_ACCEPT;
 	}
 	h->st = st;
-	h->early = true;
+	h->what = NFSYNC_HELD_EARLY;
 	if (wait_for_news(nd, h, &verdict)) {
 		nfsync_stats_inc(nd, PFSYNC_STAT_EARLY);
 		return NF_STOLEN;
@@ -172,6 +172,24 @@ unsigned int nfsync_early_packet(struct nfsync_dev *nd, struct sk_buff *skb,
 	nfsync_held_free(h);
 	nfsync_early_answered(skb);
 	return verdict;
+}
+
+/**
+ * nfsync_early_ask() - packets wait, and what they wait for may not be told
+ * @nd: device
+ * @id: of their flow, host order
+ * @creatorid: its creator, host order
+ * @pause: jiffies until it may be asked for again
+ *
+ * Two nodes may each believe that they know all of a direction, for a moment,
+ * and then neither has a reason to speak; or the news were lost.
+ *
+ * Context: softirq, no lock held.
+ */
+void nfsync_early_ask(struct nfsync_dev *nd, u64 id, u32 creatorid, u32 pause)
+{
+	if (nfsync_queue_request(nd, id, creatorid, pause))
+		nfsync_stats_inc(nd, PFSYNC_STAT_EARLY_ASKED);
 }
 
 /* The hooks behind ours, and what comes after them */

@@ -8,11 +8,16 @@
  * entry, if it has one, and by skb_dst_force() the route.  A route that is
  * taken away meanwhile leaves a dst that drops, a device that goes makes its
  * packets leave first.  It is on its slice's list from nfsync_held_add() until
- * one of those that release it takes it off under the slice's lock; who took it
- * off sends it or frees it, after the lock is gone.  Where that is no time to
- * send, in the hook of another flow's packet or where conntrack tells of an
- * entry's end, it goes to the list of those that are ready, which a task
- * empties at the end of the softirq batch.  So it leaves exactly once.
+ * one of those that release it moves it to the list of those that leave, under
+ * the slice's lock.  That is emptied, after the lock is gone, by who released;
+ * where that is no time to send, in the hook of another flow's packet or where
+ * conntrack tells of an entry's end, by a task at the end of the softirq batch.
+ * So it leaves exactly once.
+ *
+ * Order.  News come by one processor and the next packet of a flow by another,
+ * or by the same in the middle of the first one's work.  So one at a time sends
+ * what leaves a slice, in the order in which it was released, and a packet of a
+ * flow of which packets leave (NFSYNC_ST_LEAVING) gets in line behind them.
  *
  * NFSYNC_ST_HELD says that the first packet of the state is on the list; it is
  * changed under the slice's lock, and read without it where a packet or a
@@ -43,6 +48,7 @@
 #include "device.h"
 #include "early.h"
 #include "held.h"
+#include "hooks.h"
 #include "inject.h"
 
 static struct nfsync_held_slice *slice_of(const struct nfsync_dev *nd,
@@ -51,9 +57,21 @@ static struct nfsync_held_slice *slice_of(const struct nfsync_dev *nd,
 	return &nd->held[st->slice];
 }
 
+/* Packets that one task sends before it lets others run */
+#define SEND_MAX	64
+
+/* Flows that are asked for by one timer */
+#define ASK_MAX		16
+
 static u32 ceiling(const struct nfsync_dev *nd)
 {
 	return msecs_to_jiffies(READ_ONCE(nd->cfg.defer_ms));
+}
+
+/* After that long news are not on their way, or were lost */
+static u32 patience(const struct nfsync_dev *nd)
+{
+	return max(ceiling(nd) / 4, 1U);
 }
 
 /* --- one packet --- */
@@ -179,16 +197,31 @@ static struct hlist_head *bucket(struct nfsync_held_slice *sl,
 	return &sl->by_state[hash_ptr(st, NFSYNC_HELD_BITS)];
 }
 
+static bool is_to_ask(const struct nfsync_held *h)
+{
+	return h->what == NFSYNC_HELD_EARLY && !h->asked;
+}
+
+/* For the oldest, or for the oldest that is to ask */
 static void slice_arm(struct nfsync_held_slice *sl)
 	__must_hold(&sl->lock)
 {
 	const struct nfsync_held *h;
-	s32 left;
+	s32 left, ask;
 
 	lockdep_assert_held(&sl->lock);
 
-	h = list_first_entry(&sl->fifo, struct nfsync_held, node);
+	h = list_first_entry_or_null(&sl->fifo, struct nfsync_held, node);
+	if (!h)
+		return;
 	left = h->at + ceiling(sl->nd) - (u32)jiffies;
+	list_for_each_entry(h, &sl->fifo, node) {
+		if (!is_to_ask(h))
+			continue;
+		ask = h->at + patience(sl->nd) - (u32)jiffies;
+		left = min(left, ask);
+		break;
+	}
 	mod_timer(&sl->timer, jiffies + max(left, 0));
 }
 
@@ -205,45 +238,53 @@ static void slice_link(struct nfsync_held_slice *sl, struct nfsync_held *h)
 			break;
 	list_add(&h->node, &p->node);
 	hlist_add_head(&h->by_state, bucket(sl, h->st));
-	if (!h->early)
+	if (h->what == NFSYNC_HELD_FIRST)
 		set_bit(NFSYNC_ST_HELD, &h->st->flags);
 	sl->n++;
-	if (list_is_first(&h->node, &sl->fifo))
+	if (list_is_first(&h->node, &sl->fifo) || is_to_ask(h))
 		slice_arm(sl);
 }
 
-/* From here on it waits no more; @to: ready, or the caller's alone */
-static void slice_take(struct nfsync_held_slice *sl, struct nfsync_held *h,
-		       struct list_head *to, enum pfsync_stat why)
+/* It gets in line */
+static void slice_line(struct nfsync_held_slice *sl, struct nfsync_held *h)
+	__must_hold(&sl->lock)
+{
+	lockdep_assert_held(&sl->lock);
+
+	list_add_tail(&h->node, &sl->ready);
+	h->st->leaving++;
+	set_bit(NFSYNC_ST_LEAVING, &h->st->flags);
+}
+
+/* From here on it waits no more */
+static void slice_unlink(struct nfsync_held_slice *sl, struct nfsync_held *h,
+			 enum pfsync_stat why)
 	__must_hold(&sl->lock)
 {
 	lockdep_assert_held(&sl->lock);
 
 	sl->n--;
 	h->why = why;
-	list_move_tail(&h->node, to);
+	list_del(&h->node);
 	hlist_del(&h->by_state);
-	if (!h->early)
+	if (h->what == NFSYNC_HELD_FIRST)
 		clear_bit(NFSYNC_ST_HELD, &h->st->flags);
 }
 
-static void slice_take_all(struct nfsync_held_slice *sl, struct list_head *to,
-			   enum pfsync_stat why)
+static void slice_take(struct nfsync_held_slice *sl, struct nfsync_held *h,
+		       enum pfsync_stat why)
 	__must_hold(&sl->lock)
 {
-	struct nfsync_held *h, *next;
-
 	lockdep_assert_held(&sl->lock);
 
-	list_splice_tail_init(&sl->ready, to);
-	list_for_each_entry_safe(h, next, &sl->fifo, node)
-		slice_take(sl, h, to, why);
+	slice_unlink(sl, h, why);
+	slice_line(sl, h);
 }
 
 /* In the order in which they came, from a bucket that has them the other way */
 static void slice_take_its(struct nfsync_held_slice *sl,
-			   const struct nfsync_state *st, struct list_head *to,
-			   enum pfsync_stat why, bool early)
+			   const struct nfsync_state *st, enum pfsync_stat why,
+			   bool early)
 	__must_hold(&sl->lock)
 {
 	struct nfsync_held *h;
@@ -253,68 +294,133 @@ static void slice_take_its(struct nfsync_held_slice *sl,
 	lockdep_assert_held(&sl->lock);
 
 	hlist_for_each_entry_safe(h, next, bucket(sl, st), by_state) {
-		if (h->st != st || (h->early && !early))
+		if (h->st != st || (h->what == NFSYNC_HELD_EARLY && !early))
 			continue;
-		slice_take(sl, h, &its, why);
+		slice_take(sl, h, why);
 		list_move(&h->node, &its);
 	}
-	list_splice_tail(&its, to);
+	list_splice_tail(&its, &sl->ready);
 }
 
 static void held_go(struct nfsync_dev *nd, struct nfsync_held *h)
 {
-	if (h->early) {
+	if (h->what == NFSYNC_HELD_EARLY) {
 		nfsync_early_go(nd, h);
 		return;
 	}
-	nfsync_stats_inc(nd, h->why);
+	if (h->what == NFSYNC_HELD_FIRST)
+		nfsync_stats_inc(nd, h->why);
 	nfsync_held_send(h);
 }
 
-/* In the order in which they came; under no lock */
-static void go_list(struct nfsync_dev *nd, struct list_head *list)
+/* The first in line leaves, while the lock is not held */
+static void slice_send_one(struct nfsync_held_slice *sl)
+	__must_hold(&sl->lock)
 {
-	struct nfsync_held *h, *next;
+	struct nfsync_held *h = list_first_entry(&sl->ready, struct nfsync_held,
+						 node);
+	struct nfsync_state *st = h->st;
 
-	list_for_each_entry_safe(h, next, list, node) {
-		list_del(&h->node);
-		held_go(nd, h);
-	}
+	lockdep_assert_held(&sl->lock);
+
+	refcount_inc(&st->refs);
+	list_del(&h->node);
+	spin_unlock(&sl->lock);
+	held_go(sl->nd, h);
+	spin_lock(&sl->lock);
+	if (!--st->leaving)
+		clear_bit(NFSYNC_ST_LEAVING, &st->flags);
+	spin_unlock(&sl->lock);
+	nfsync_state_put(st);
+	spin_lock(&sl->lock);
+}
+
+/* Whoever else sends right now goes on with what was added to the line */
+static void slice_send(struct nfsync_held_slice *sl)
+{
+	unsigned int n;
+
+	spin_lock_bh(&sl->lock);
+	if (sl->sender >= 0)
+		goto out;
+	WRITE_ONCE(sl->sender, smp_processor_id());
+	for (n = 0; n < SEND_MAX && !list_empty(&sl->ready); n++)
+		slice_send_one(sl);
+	WRITE_ONCE(sl->sender, -1);
+	if (!list_empty(&sl->ready))
+		tasklet_schedule(&sl->task);
+out:
+	spin_unlock_bh(&sl->lock);
+}
+
+/* Until all that is in line now has left */
+static void slice_send_all(struct nfsync_held_slice *sl)
+{
+	do {
+		slice_send(sl);
+		cond_resched();
+	} while (READ_ONCE(sl->sender) >= 0 ||
+		 !list_empty_careful(&sl->ready));
 }
 
 /* Those that were let go where it was no time to send */
 static void slice_task(struct tasklet_struct *t)
 {
 	struct nfsync_held_slice *sl = from_tasklet(sl, t, task);
-	LIST_HEAD(ready);
 
-	spin_lock_bh(&sl->lock);
-	list_splice_init(&sl->ready, &ready);
-	spin_unlock_bh(&sl->lock);
-	go_list(sl->nd, &ready);
+	slice_send(sl);
+}
+
+/* Flows whose packets wait for news that don't come by themselves */
+static unsigned int slice_asks(struct nfsync_held_slice *sl,
+			       struct nfsync_msg_id id[ASK_MAX])
+	__must_hold(&sl->lock)
+{
+	unsigned int n = 0;
+	struct nfsync_held *h;
+
+	lockdep_assert_held(&sl->lock);
+
+	list_for_each_entry(h, &sl->fifo, node) {
+		if (n == ASK_MAX || (u32)jiffies - h->at < patience(sl->nd))
+			break;
+		if (!is_to_ask(h))
+			continue;
+		h->asked = true;
+		id[n].id = h->st->id;
+		id[n++].creatorid = h->st->creatorid;
+	}
+	return n;
 }
 
 static void slice_timeout(struct timer_list *t)
 {
 	struct nfsync_held_slice *sl = timer_container_of(sl, t, timer);
+	struct nfsync_msg_id id[ASK_MAX];
 	struct nfsync_held *h, *next;
-	LIST_HEAD(over);
+	unsigned int n;
+	bool over;
 
 	NFSYNC_INJECT_AT(HELD_TIMEOUT, sl->nd->net, NULL);
 	spin_lock_bh(&sl->lock);
 	list_for_each_entry_safe(h, next, &sl->fifo, node) {
-		if (!nfsync_held_over(sl->nd, h)) {
-			slice_arm(sl);
+		if (!nfsync_held_over(sl->nd, h))
 			break;
-		}
-		slice_take(sl, h, &over, h->early ? PFSYNC_STAT_EARLY_TIMEOUT :
-						    PFSYNC_STAT_DEFER_TIMEOUT);
+		slice_take(sl, h, h->what == NFSYNC_HELD_EARLY ?
+			   PFSYNC_STAT_EARLY_TIMEOUT :
+			   PFSYNC_STAT_DEFER_TIMEOUT);
 	}
+	n = slice_asks(sl, id);
+	over = !list_empty(&sl->ready);
+	slice_arm(sl);
 	spin_unlock_bh(&sl->lock);
-	if (list_empty(&over))
-		return;
-	NFSYNC_INJECT_AT(HELD_TIMED_OUT, sl->nd->net, NULL);
-	go_list(sl->nd, &over);
+	if (over) {
+		NFSYNC_INJECT_AT(HELD_TIMED_OUT, sl->nd->net, NULL);
+		slice_send(sl);
+	}
+	while (n--)
+		nfsync_early_ask(sl->nd, id[n].id, id[n].creatorid,
+				 ceiling(sl->nd));
 }
 
 /* The oldest makes room; not sent from the hook of another packet */
@@ -331,7 +437,7 @@ static void slice_push(struct nfsync_held_slice *sl)
 	}
 	WRITE_ONCE(sl->pushed, sl->pushed + 1);
 	slice_take(sl, list_first_entry(&sl->fifo, struct nfsync_held, node),
-		   &sl->ready, PFSYNC_STAT_DEFER_LIMIT);
+		   PFSYNC_STAT_DEFER_LIMIT);
 	tasklet_schedule(&sl->task);
 }
 
@@ -373,7 +479,8 @@ bool nfsync_held_add(struct nfsync_dev *nd, struct nfsync_held *h)
 
 	spin_lock_bh(&sl->lock);
 	waits = !sl->stopped &&
-		(!h->early || test_bit(NFSYNC_ST_AWAITED, &h->st->flags));
+		(h->what != NFSYNC_HELD_EARLY ||
+		 test_bit(NFSYNC_ST_AWAITED, &h->st->flags));
 	if (waits) {
 		/* more than one when the limit is not what it was */
 		while (sl->n && sl->n >= limit)
@@ -399,13 +506,12 @@ void nfsync_held_go_first(struct nfsync_dev *nd, struct nfsync_state *st,
 			  enum pfsync_stat why)
 {
 	struct nfsync_held_slice *sl = slice_of(nd, st);
-	LIST_HEAD(its);
 
 	spin_lock_bh(&sl->lock);
-	slice_take_its(sl, st, &its, why, false);
+	slice_take_its(sl, st, why, false);
 	spin_unlock_bh(&sl->lock);
 	NFSYNC_INJECT_AT(HELD_TAKEN, nd->net, st->ct);
-	go_list(nd, &its);
+	slice_send(sl);
 }
 
 /**
@@ -426,7 +532,7 @@ void nfsync_held_ack(struct nfsync_dev *nd, struct nfsync_state *st)
 
 	spin_lock_bh(&sl->lock);
 	hlist_for_each_entry(h, bucket(sl, st), by_state)
-		if (h->st == st && !h->early)
+		if (h->st == st && h->what == NFSYNC_HELD_FIRST)
 			enough = ++h->acks >= h->peers;
 	spin_unlock_bh(&sl->lock);
 	if (!enough)
@@ -449,8 +555,8 @@ void nfsync_held_go_all(struct nfsync_dev *nd, struct nfsync_state *st,
 	struct nfsync_held_slice *sl = slice_of(nd, st);
 
 	spin_lock_bh(&sl->lock);
+	slice_take_its(sl, st, why, true);
 	clear_bit(NFSYNC_ST_AWAITED, &st->flags);
-	slice_take_its(sl, st, &sl->ready, why, true);
 	if (!list_empty(&sl->ready))
 		tasklet_schedule(&sl->task);
 	spin_unlock_bh(&sl->lock);
@@ -470,13 +576,13 @@ void nfsync_held_go_all(struct nfsync_dev *nd, struct nfsync_state *st,
 void nfsync_held_go_early(struct nfsync_dev *nd, struct nfsync_state *st)
 {
 	struct nfsync_held_slice *sl = slice_of(nd, st);
-	LIST_HEAD(its);
 
 	spin_lock_bh(&sl->lock);
+	slice_take_its(sl, st, PFSYNC_STAT_EARLY_NEWS, true);
+	/* LEAVING by now: see nfsync_held_before() */
 	clear_bit(NFSYNC_ST_AWAITED, &st->flags);
-	slice_take_its(sl, st, &its, PFSYNC_STAT_EARLY_NEWS, true);
 	spin_unlock_bh(&sl->lock);
-	go_list(nd, &its);
+	slice_send(sl);
 }
 
 /**
@@ -484,7 +590,7 @@ void nfsync_held_go_early(struct nfsync_dev *nd, struct nfsync_state *st)
  * @nd: device
  * @why: the counter of the reason
  *
- * Context: process or softirq, no lock held but mutexes.
+ * Context: process, no lock held but mutexes.
  */
 void nfsync_held_flush(struct nfsync_dev *nd, enum pfsync_stat why)
 {
@@ -492,12 +598,13 @@ void nfsync_held_flush(struct nfsync_dev *nd, enum pfsync_stat why)
 
 	for (i = 0; i < nd->queue.n_slices; i++) {
 		struct nfsync_held_slice *sl = &nd->held[i];
-		LIST_HEAD(all);
+		struct nfsync_held *h, *next;
 
 		spin_lock_bh(&sl->lock);
-		slice_take_all(sl, &all, why);
+		list_for_each_entry_safe(h, next, &sl->fifo, node)
+			slice_take(sl, h, why);
 		spin_unlock_bh(&sl->lock);
-		go_list(nd, &all);
+		slice_send_all(sl);
 	}
 }
 
@@ -515,16 +622,78 @@ void nfsync_held_netdev(struct nfsync_dev *nd, const struct net_device *dev)
 	for (i = 0; i < nd->queue.n_slices; i++) {
 		struct nfsync_held_slice *sl = &nd->held[i];
 		struct nfsync_held *h, *next;
-		LIST_HEAD(its);
 
 		spin_lock_bh(&sl->lock);
 		list_for_each_entry_safe(h, next, &sl->fifo, node)
 			if (held_uses(h, dev))
-				slice_take(sl, h, &its,
-					   PFSYNC_STAT_DEFER_NETDEV);
+				slice_take(sl, h, PFSYNC_STAT_DEFER_NETDEV);
 		spin_unlock_bh(&sl->lock);
-		go_list(nd, &its);
+		slice_send_all(sl);
 	}
+}
+
+/* --- in line --- */
+
+/* Unless they left meanwhile */
+static void held_line_up(struct nfsync_dev *nd, struct nfsync_held_slice *sl,
+			 struct nfsync_held *h)
+{
+	bool behind;
+
+	spin_lock_bh(&sl->lock);
+	behind = h->st->leaving && !sl->stopped;
+	if (behind)
+		slice_line(sl, h);
+	spin_unlock_bh(&sl->lock);
+	if (!behind) {
+		nfsync_held_send(h);
+		return;
+	}
+	nfsync_stats_inc(nd, PFSYNC_STAT_FOLLOWED);
+	slice_send(sl);
+}
+
+/**
+ * nfsync_held_follow() - a packet of a flow of which others leave
+ * @nd: device
+ * @st: its state, nfsync_held_before()
+ * @skb: packet, confirmed
+ * @state: of the hook right before conntrack's confirmation
+ *
+ * Context: softirq or process, RCU read side, no lock held.
+ * Return: NF_ACCEPT when they are gone, or when it is one of them; NF_STOLEN
+ * when it leaves behind them, NF_DROP when its route just went.
+ */
+unsigned int nfsync_held_follow(struct nfsync_dev *nd, struct nfsync_state *st,
+				struct sk_buff *skb,
+				const struct nf_hook_state *state)
+{
+	struct nfsync_held_slice *sl = slice_of(nd, st);
+	const struct nf_hook_entries *rest;
+	struct nfsync_held *h;
+	unsigned int from;
+
+	if (skb->sk || skb_shared(skb) ||
+	    READ_ONCE(sl->sender) == raw_smp_processor_id())
+		return NF_ACCEPT;
+	slice_send(sl);
+	rest = nfsync_hooks_rest(nd, state, &from);
+	if (!nfsync_held_before(st) || !rest || !nfsync_state_get(st))
+		return NF_ACCEPT;
+
+	h = nfsync_held_make(nd, skb, state);
+	if (IS_ERR_OR_NULL(h)) {
+		nfsync_state_put(st);
+		return h ? NF_DROP : NF_ACCEPT;
+	}
+	h->st = st;
+	h->what = NFSYNC_HELD_BEHIND;
+	/* 1: it passed them; anything else, and it is somebody else's now */
+	if (nf_hook_slow(skb, &h->state, rest, from) != 1)
+		nfsync_held_free(h);
+	else
+		held_line_up(nd, sl, h);
+	return NF_STOLEN;
 }
 
 /* --- life --- */
@@ -553,6 +722,7 @@ int nfsync_held_init(struct nfsync_dev *nd)
 		for (b = 0; b < ARRAY_SIZE(sl->by_state); b++)
 			INIT_HLIST_HEAD(&sl->by_state[b]);
 		sl->nd = nd;
+		sl->sender = -1;
 		sl->stopped = true;
 		timer_setup(&sl->timer, slice_timeout, 0);
 		tasklet_setup(&sl->task, slice_task);
@@ -636,7 +806,11 @@ void nfsync_held_drop(struct nfsync_dev *nd)
 		LIST_HEAD(all);
 
 		spin_lock_bh(&sl->lock);
-		slice_take_all(sl, &all, PFSYNC_STAT_DEFER_NETNS);
+		list_splice_init(&sl->ready, &all);
+		list_for_each_entry_safe(h, next, &sl->fifo, node) {
+			slice_unlink(sl, h, PFSYNC_STAT_DEFER_NETNS);
+			list_add_tail(&h->node, &all);
+		}
 		spin_unlock_bh(&sl->lock);
 		list_for_each_entry_safe(h, next, &all, node) {
 			nfsync_stats_inc(nd, PFSYNC_STAT_DEFER_NETNS);

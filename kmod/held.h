@@ -18,6 +18,12 @@
 struct net_device;
 struct sk_buff;
 
+enum nfsync_held_for {
+	NFSYNC_HELD_FIRST,		/* the answers of peers */
+	NFSYNC_HELD_EARLY,		/* news */
+	NFSYNC_HELD_BEHIND,		/* those before it, which leave */
+};
+
 struct nfsync_held {
 	struct list_head node;
 	struct hlist_node by_state;
@@ -28,7 +34,8 @@ struct nfsync_held {
 	struct net_device *physout;	/* of a bridged packet */
 	u32 at;				/* jiffies when it began to wait */
 	enum pfsync_stat why;		/* it leaves */
-	bool early;			/* for news; else for answers */
+	enum nfsync_held_for what;
+	bool asked;			/* for the news */
 	u8 peers;			/* that are to answer */
 	u8 acks;			/* that came */
 };
@@ -38,15 +45,16 @@ struct nfsync_held {
 struct nfsync_held_slice {
 	spinlock_t lock;		/* guards up to and including stopped */
 	struct list_head fifo;		/* struct nfsync_held, the oldest first */
-	struct list_head ready;		/* of those that wait for the task */
+	struct list_head ready;		/* those that leave, in order */
 	struct hlist_head by_state[1 << NFSYNC_HELD_BITS];
 	unsigned int n;
 	unsigned int pushed;		/* by the limit, since pushed_at */
 	u32 pushed_at;			/* jiffies */
+	int sender;			/* processor that empties ready, or -1 */
 	bool stopped;
 
 	struct nfsync_dev *nd;
-	struct timer_list timer;	/* for the oldest */
+	struct timer_list timer;	/* for the oldest, and to ask */
 	struct tasklet_struct task;	/* for ready */
 } ____cacheline_aligned_in_smp;
 
@@ -65,6 +73,9 @@ bool nfsync_held_add(struct nfsync_dev *nd, struct nfsync_held *h);
 bool nfsync_held_flooded(struct nfsync_dev *nd, unsigned int slice);
 bool nfsync_held_over(const struct nfsync_dev *nd, const struct nfsync_held *h);
 
+unsigned int nfsync_held_follow(struct nfsync_dev *nd, struct nfsync_state *st,
+				struct sk_buff *skb,
+				const struct nf_hook_state *state);
 void nfsync_held_go_first(struct nfsync_dev *nd, struct nfsync_state *st,
 			  enum pfsync_stat why);
 void nfsync_held_ack(struct nfsync_dev *nd, struct nfsync_state *st);
@@ -123,6 +134,20 @@ static inline void nfsync_held_news(struct nfsync_dev *nd,
 {
 	if (unlikely(test_bit(NFSYNC_ST_AWAITED, &st->flags)))
 		nfsync_held_go_early(nd, st);
+}
+
+/**
+ * nfsync_held_before() - do packets of a flow leave that came before this one?
+ * @st: state
+ *
+ * Asked after nfsync_held_news(): one word tells of both.
+ *
+ * Context: any.
+ * Return: true if so.
+ */
+static inline bool nfsync_held_before(const struct nfsync_state *st)
+{
+	return test_bit(NFSYNC_ST_LEAVING, &st->flags);
 }
 
 /**

@@ -295,6 +295,8 @@ static unsigned int packet_forwarded(void *priv, struct sk_buff *skb,
 	    nfsync_device_splits(nd))
 		nfsync_window_arrive(nd, st, ct, skb, CTINFO2DIR(ctinfo));
 	look(nd, st, ct);
+	if (unlikely(nfsync_held_before(st)))
+		return nfsync_held_follow(nd, st, skb, state);
 	return NF_ACCEPT;
 }
 
@@ -587,7 +589,8 @@ static void ask_before_end(struct nfsync_dev *nd, const struct nfsync_state *st)
 	if (test_bit(NFSYNC_ST_LOCAL, &st->flags) || !is_up(st->ct) ||
 	    nf_ct_expires(st->ct) > 2 * GC_TICKS * GC_INTERVAL)
 		return;
-	if (nfsync_queue_request(nd, st->id, st->creatorid))
+	if (nfsync_queue_request(nd, st->id, st->creatorid,
+				 NFSYNC_ASKED_JIFFIES))
 		nfsync_stats_inc(nd, PFSYNC_STAT_EXPIRE_ASKED);
 }
 

@@ -516,7 +516,8 @@ static size_t idq_clear(struct nfsync_idq *idq)
 	return len;
 }
 
-static bool asked_lately(struct nfsync_slice *sl, u64 id, u32 creatorid)
+static bool asked_lately(struct nfsync_slice *sl, u64 id, u32 creatorid,
+			 u32 pause)
 	__must_hold(&sl->lock)
 {
 	struct nfsync_asked *a = &sl->asked[hash_64(id, NFSYNC_ASKED_BITS)];
@@ -525,7 +526,7 @@ static bool asked_lately(struct nfsync_slice *sl, u64 id, u32 creatorid)
 	lockdep_assert_held(&sl->lock);
 
 	if (a->id == id && a->creatorid == creatorid &&
-	    now - a->at < NFSYNC_ASKED_JIFFIES)
+	    now - a->at < pause)
 		return true;
 
 	a->id = id;
@@ -589,17 +590,19 @@ void nfsync_queue_deny(struct nfsync_dev *nd, u64 id, u32 creatorid)
  * @nd: device
  * @id: state id, host order
  * @creatorid: its creator, host order
+ * @pause: jiffies until it may be asked for again
  *
  * Context: softirq, no lock held.
- * Return: false if it was asked for in the last second, or too many are.
+ * Return: false if it was asked for that lately, or too many are.
  */
-bool nfsync_queue_request(struct nfsync_dev *nd, u64 id, u32 creatorid)
+bool nfsync_queue_request(struct nfsync_dev *nd, u64 id, u32 creatorid,
+			  u32 pause)
 {
 	struct nfsync_slice *sl = slice_of_id(nd, id);
 	bool queued;
 
 	spin_lock_bh(&sl->lock);
-	queued = !asked_lately(sl, id, creatorid) &&
+	queued = !asked_lately(sl, id, creatorid, pause) &&
 		 idq_add(sl, &sl->req, id, creatorid);
 	if (queued)
 		slice_arm(sl, true);

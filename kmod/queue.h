@@ -104,7 +104,8 @@ bool nfsync_queue_delete(struct nfsync_dev *nd, struct nfsync_state *st,
 			 bool announce, bool by_hand);
 void nfsync_queue_ack(struct nfsync_dev *nd, u64 id, u32 creatorid);
 void nfsync_queue_deny(struct nfsync_dev *nd, u64 id, u32 creatorid);
-bool nfsync_queue_request(struct nfsync_dev *nd, u64 id, u32 creatorid);
+bool nfsync_queue_request(struct nfsync_dev *nd, u64 id, u32 creatorid,
+			  u32 pause);
 
 bool nfsync_queue_take(struct nfsync_slice *sl, size_t room,
 		       struct nfsync_batch *b);

@@ -38,7 +38,8 @@ static bool is_buried(struct nfsync_dev *nd, const struct nfsync_msg_state *m)
 		return true;
 	case NFSYNC_TOMB_ASK:
 		nfsync_stats_inc(nd, PFSYNC_STAT_TOMB_ASKED);
-		nfsync_queue_request(nd, m->id, m->creatorid);
+		nfsync_queue_request(nd, m->id, m->creatorid,
+				     NFSYNC_ASKED_JIFFIES);
 		return true;
 	case NFSYNC_TOMB_WAIT:
 		return true;
@@ -106,7 +107,8 @@ static void in_upd(const struct frame *fr, const struct nfsync_wire_section *s)
 /* Once a second at the most; if the answer is lost, the next UPD_C asks again */
 static void request(struct nfsync_dev *nd, const struct nfsync_msg_upd_c *m)
 {
-	if (!nfsync_queue_request(nd, m->id, m->creatorid))
+	if (!nfsync_queue_request(nd, m->id, m->creatorid,
+				  NFSYNC_ASKED_JIFFIES))
 		nfsync_stats_inc(nd, PFSYNC_STAT_REQ_LIMITED);
 }
 

@@ -52,6 +52,7 @@ enum {
 	NFSYNC_ST_SETTLING,	/* they are; not for long yet */
 	NFSYNC_ST_HELD,		/* its first packet waits (defer.c) */
 	NFSYNC_ST_AWAITED,	/* packets wait for news of it (early.c) */
+	NFSYNC_ST_LEAVING,	/* packets have waited, and are not gone yet */
 };
 
 struct nfsync_state {
@@ -84,6 +85,7 @@ struct nfsync_state {
 	u8 updates;			/* since queued, saturating */
 	u16 heard_gen;			/* nfsync_bulk.gen when a peer spoke */
 	u16 told_gen;			/* nfsync_bulk.told_gen when told whole */
+	u16 leaving;			/* how many packets (held.c) */
 	union {
 		struct list_head link;
 		struct rcu_head rcu;	/* when it is on no queue any more */

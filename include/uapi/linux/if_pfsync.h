@@ -224,6 +224,8 @@ enum pfsync_verdict {
 	_(IMP_EARLIER, "imp_earlier")	/* news of one before it, not taken */ \
 	_(NATSHARE, "natshare")		/* ports changed into one of our share */ \
 	_(NATSHARE_FULL, "natshare_full")	/* none free, packet dropped */ \
+	_(EARLY_ASKED, "early_asked")	/* flows asked for, as packets wait */ \
+	_(FOLLOWED, "followed")		/* packets behind others that leave */ \
 	/* reasons added later go here: the order above is ABI */
 
 enum pfsync_stat {
