@@ -85,12 +85,13 @@ by()
 	bytes=$(scaled 1000000 50000)
 	begin "$1" "$2"
 	syns=$(tcp_ext "$cl" TCPSynRetrans)
-	check "tcp" flow_cl -n "$n" -c 10 -q 4
-	check "tcp over ipv6" flow_cl6 -n "$n" -c 10 -q 4
-	check "udp" flow_cl -u -n "$n" -c 5
-	check "transfers" flow_cl -n 4 -U "$bytes" -D "$bytes"
+	check "tcp" flow_cl -n "$n" -c 10 -q 4 -p $FIRST
+	check "tcp over ipv6" flow_cl6 -n "$n" -c 10 -q 4 -p $FIRST
+	check "udp" flow_cl -u -n "$n" -c 5 -p $FIRST
+	check "transfers" flow_cl -n 4 -U "$bytes" -D "$bytes" \
+		-p $((FIRST + 500))
 	check "transfers over ipv6" flow_cl6 -n 4 -U "$bytes" -D "$bytes" \
-		-T $PATIENCE
+		-p $((FIRST + 500))
 	expect "SYNs sent again" \
 		$(($(tcp_ext "$cl" TCPSynRetrans) - syns)) eq 0
 	all_know "$((3 * n + 8))"
