@@ -210,19 +210,34 @@ static void look(struct nfsync_dev *nd, struct nfsync_state *st,
 
 /* --- packets --- */
 
-static void stamp(struct nfsync_state *st, enum ip_conntrack_info ctinfo)
+/*
+ * The flow has come here from a peer, which has the truth without slack and
+ * must not believe in it any longer.  By what moves it may not hear of that for
+ * long: a little is not worth a message.  Of split flows see split.c.
+ */
+static void flow_came(struct nfsync_dev *nd, struct nfsync_state *st)
+{
+	if (nf_ct_protonum(st->ct) == IPPROTO_TCP && !nfsync_device_splits(nd))
+		nfsync_queue_update_full(nd, st, false);
+}
+
+static void stamp(struct nfsync_dev *nd, struct nfsync_state *st,
+		  enum ip_conntrack_info ctinfo)
 {
 	const unsigned long ours = BIT(NFSYNC_ST_LOCAL);
+	const unsigned long odd = BIT(NFSYNC_ST_ASSUMED) |
+				  BIT(NFSYNC_ST_ELSEWHERE);
 	u32 *at = &st->seen_at[CTINFO2DIR(ctinfo)];
 	u32 now = jiffies;
 
 	/* shared cache lines are written once a tick, not once a packet */
 	if (READ_ONCE(*at) != now)
 		WRITE_ONCE(*at, now);
-	if (unlikely((READ_ONCE(st->flags) & (ours | BIT(NFSYNC_ST_ASSUMED))) !=
-		     ours)) {
+	if (unlikely((READ_ONCE(st->flags) & (ours | odd)) != ours)) {
 		set_bit(NFSYNC_ST_LOCAL, &st->flags);
 		clear_bit(NFSYNC_ST_ASSUMED, &st->flags);
+		if (test_and_clear_bit(NFSYNC_ST_ELSEWHERE, &st->flags))
+			flow_came(nd, st);
 	}
 }
 
@@ -290,7 +305,7 @@ static unsigned int packet_forwarded(void *priv, struct sk_buff *skb,
 	/* those that came before it are to stay before it */
 	nfsync_held_answered(nd, st, PFSYNC_STAT_DEFER_MORE);
 	nfsync_held_news(nd, st);
-	stamp(st, ctinfo);
+	stamp(nd, st, ctinfo);
 	if (unlikely(nfsync_window_is_copy(st, CTINFO2DIR(ctinfo))) &&
 	    nfsync_device_splits(nd))
 		nfsync_window_arrive(nd, st, ct, skb, CTINFO2DIR(ctinfo));

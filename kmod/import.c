@@ -211,6 +211,7 @@ static void learn_picture(struct nfsync_dev *nd, struct nfsync_state *st,
 	st->level[NFSYNC_DST] = m->peer[NFSYNC_DST].level;
 	nfsync_state_refresh(st, pic->expire);
 	st->peer_at = jiffies;
+	set_bit(NFSYNC_ST_ELSEWHERE, &st->flags);
 	spin_unlock_bh(&ct->lock);
 }
 
@@ -248,7 +249,7 @@ static void inherit(struct nfsync_state *st, const struct nfsync_state *old)
 			     BIT(NFSYNC_ST_EDGE) | BIT(NFSYNC_ST_EDGE_REPLY) |
 			     BIT(NFSYNC_ST_WIDE) |
 			     BIT(NFSYNC_ST_FROZEN) | BIT(NFSYNC_ST_ASSUMED) |
-			     BIT(NFSYNC_ST_DOUBTED);
+			     BIT(NFSYNC_ST_DOUBTED) | BIT(NFSYNC_ST_ELSEWHERE);
 	struct nf_conn *ct = st->ct;
 	unsigned int b;
 
@@ -749,9 +750,11 @@ void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
 	}
 
 	spin_lock_bh(&ct->lock);
-	if (ext && ext->status & NFSYNC_EXT_MOVES &&
-	    test_bit(NFSYNC_ST_ASSUMED, &st->flags))
-		nfsync_state_assume_not(st);
+	if (ext && ext->status & NFSYNC_EXT_MOVES) {
+		set_bit(NFSYNC_ST_ELSEWHERE, &st->flags);
+		if (test_bit(NFSYNC_ST_ASSUMED, &st->flags))
+			nfsync_state_assume_not(st);
+	}
 	before = st->told_state;
 	take = judge(nd, st, ct, peer);
 	split = nfsync_device_splits(nd) &&

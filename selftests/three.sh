@@ -194,7 +194,8 @@ topo_up || skip_all "the topology cannot be set up here"
 switch_sync || skip_all "no switch for the sync link"
 third_legs || skip_all "no third firewall"
 FIREWALLS=("$fw1" "$fw2" "$fw3")
-closed_stay "${FIREWALLS[@]}" && ended_stay || skip_all "no timeouts"
+closed_stay "${FIREWALLS[@]}" || skip_all "no timeouts"
+ended_stay || skip_all "no timeouts"
 for node in "${FIREWALLS[@]}"; do
 	nfsync_up "$node" defer on defertime $CEILING ||
 		skip_all "nfsync does not come up"
