@@ -335,7 +335,7 @@ test_by_the_ceiling()
 test_late_peer()
 {
 	check "ceiling" set_link defertime 100
-	check "netem" in_ns "$fw2" tc qdisc add dev sync root netem delay 600ms
+	check "netem" in_ns "$fw2" tc qdisc add dev sync root netem delay 300ms
 	mark
 	pinged "$SV4"
 	only defer_timeout 1
