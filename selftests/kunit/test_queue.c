@@ -17,6 +17,11 @@
 #define ALL	(SZ_1M)
 
 static struct nfsync_dev *nd;
+
+static bool ask(u64 id, u32 creatorid)
+{
+	return nfsync_queue_request(nd, id, creatorid, NFSYNC_ASKED_JIFFIES);
+}
 static size_t base;		/* length of a slice without anything */
 
 static int begin(struct kunit *kunit)
@@ -275,7 +280,7 @@ static void nothing_is_queued_without_a_way_out(void)
 		KTAP_EXPECT_EQ(st->marker, NONE);
 		nfsync_queue_ack(nd, 1, 2);
 		nfsync_queue_deny(nd, 1, 2);
-		KTAP_EXPECT(!nfsync_queue_request(nd, i, 2));
+		KTAP_EXPECT(!ask(i, 2));
 	}
 	KTAP_EXPECT(nfsync_queue_delete(nd, st, true, false));
 	KTAP_EXPECT_EQ(st->marker, NONE);
@@ -453,10 +458,10 @@ static void asked_for_once_a_second(void)
 	struct nfsync_slice *sl;
 	unsigned int i, n = 0;
 
-	KTAP_EXPECT(nfsync_queue_request(nd, 5, 7));
+	KTAP_EXPECT(ask(5, 7));
 	KTAP_EXPECT_EQ(world_runs(), 1);
-	KTAP_EXPECT(!nfsync_queue_request(nd, 5, 7));
-	KTAP_EXPECT(nfsync_queue_request(nd, 5, 8));
+	KTAP_EXPECT(!ask(5, 7));
+	KTAP_EXPECT(ask(5, 8));
 	for (i = 0; i < nd->queue.n_slices; i++) {
 		unsigned int j;
 
@@ -467,7 +472,7 @@ static void asked_for_once_a_second(void)
 			sl->asked[j].at -= NFSYNC_ASKED_JIFFIES;
 	}
 	KTAP_EXPECT_EQ(n, 2);
-	KTAP_EXPECT(nfsync_queue_request(nd, 5, 8));
+	KTAP_EXPECT(ask(5, 8));
 	expect_sound();
 }
 
@@ -590,7 +595,7 @@ static void dropped_with_their_references(void)
 	nfsync_state_put(waiting(4, DEL));
 	nfsync_queue_ack(nd, 1, 2);
 	nfsync_queue_deny(nd, 1, 2);
-	nfsync_queue_request(nd, 1, 2);
+	ask(1, 2);
 	drop_all();
 	KTAP_EXPECT_EQ(world_stat(PFSYNC_STAT_QUEUE_DROPPED), 4);
 	KTAP_EXPECT_EQ(refcount_read(&st->refs), 1);

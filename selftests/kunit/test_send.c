@@ -62,7 +62,7 @@ static void each_kind(void)
 	nfsync_queue_ack(nd, 1, 7);
 	nfsync_queue_ack(nd, 2, 7);
 	nfsync_queue_deny(nd, 3, 7);
-	nfsync_queue_request(nd, 4, 7);
+	nfsync_queue_request(nd, 4, 7, NFSYNC_ASKED_JIFFIES);
 	flush();
 	KTAP_EXPECT_EQ(sent.n[NFSYNC_ACT_UPD_C], 1);
 	KTAP_EXPECT_EQ(sent.n[NFSYNC_ACT_UPD], 1);
