@@ -97,10 +97,11 @@ static void one(const struct rawframe *to, uint64_t number)
 		add(j.numbered ? &maybe : &sure, &j);
 	}
 	sent++;
+	/* an id of 0 the kernel replaces, for each fragment anew */
 	if (opt.print)
 		print_hex(&f);
 	else
-		send_it(to, &r, &f, number);
+		send_it(to, &r, &f, number % 65535 + 1);
 }
 
 static void say(const char *prefix, const struct fuzzjudge *j)
