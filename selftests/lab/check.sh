@@ -3,9 +3,9 @@
 #
 # check.sh [part...] - run every check, the quick ones first
 #
-# The debug kernels of the last parts are built meanwhile, with what the others
-# leave of the processors. Of "debug-all" and "leaks" none runs unless it is
-# named: they take an hour.
+# The debug kernel of the last part is built meanwhile, with what the others
+# leave of the processors. Of "debug-all", "leaks" and "kcsan" none runs unless it
+# is named: they take hours.
 #
 # CHECK_SECONDS=N: after that time no more guest is started. Its tests are
 # counted as skipped.
@@ -22,16 +22,16 @@ set -uo pipefail
 LOGS=$TOP_DIR/build/check
 FUZZ_SECONDS=${FUZZ_SECONDS:-60}
 # On the other stock kernels: what their compat/ makes different
-OTHERS="link basic nat update delete reboot defer"
-# On the debug kernel, of all tests: what makes, ends, holds and moves states,
-# and whatever comes and goes meanwhile
-DEBUG="kunit interleave unload delete flush badinput defer reboot takeover"
+OTHERS="link basic"
+# On the debug kernel, of all tests: the machines from inside, what makes and
+# ends states, and whatever comes and goes meanwhile
+DEBUG="kunit unload delete"
 # What is concurrent: both nodes at work, and things that go meanwhile
 RACES="basic update delete takeover unload"
 # What makes and ends much, and in what way it can end
 LEAKS="basic delete unload"
 PARTS="lint unit matrix install fuzz dkms guest-6.12 guest-6.1 guest-7.2 vng long"
-PARTS+=" debug kcsan"
+PARTS+=" debug"
 
 # make without its own chatter, so that what remains is KTAP.
 quiet_make()
