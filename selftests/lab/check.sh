@@ -23,9 +23,9 @@ LOGS=$TOP_DIR/build/check
 FUZZ_SECONDS=${FUZZ_SECONDS:-60}
 # On the other stock kernels: what their compat/ makes different
 OTHERS="link basic"
-# On the debug kernel, of all tests: the machines from inside, what makes and
-# ends states, and whatever comes and goes meanwhile
-DEBUG="kunit unload delete"
+# On the debug kernel, of all tests: the machines from inside, and whatever comes
+# and goes meanwhile
+DEBUG="kunit unload"
 # What is concurrent: both nodes at work, and things that go meanwhile
 RACES="basic update delete takeover unload"
 # What makes and ends much, and in what way it can end
