@@ -416,15 +416,24 @@ import_known(struct nfsync_dev *nd, struct nf_conntrack_tuple_hash *h,
 	return st;
 }
 
+/* Returns false if somebody else ended it */
+static bool end_state(struct nfsync_dev *nd, struct nfsync_state *st,
+		      bool announce)
+{
+	if (!nfsync_queue_delete(nd, st, announce, false))
+		return false;
+	nfsync_held_ended(nd, st);
+	nfsync_state_unhash(nd, st);
+	return true;
+}
+
 /* An entry for which another is to be made, and our reference to it */
 static void drop_entry(struct nfsync_dev *nd, struct nf_conn *ct, bool announce)
 {
 	struct nfsync_state *st = nfsync_state_find_ct(nd, ct);
 
-	if (st && nfsync_queue_delete(nd, st, announce, false)) {
-		nfsync_held_ended(nd, st);
-		nfsync_state_unhash(nd, st);
-	}
+	if (st)
+		end_state(nd, st, announce);
 	nf_ct_delete(ct, 0, 0);
 	nf_ct_put(ct);
 }
@@ -806,15 +815,12 @@ void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
  */
 void nfsync_import_kill(struct nfsync_dev *nd, struct nfsync_state *st)
 {
-	struct nf_conn *ct;
+	struct nf_conn *ct = st->ct;
 
 	if (!nfsync_state_get(st))
 		return;
 	nfsync_held_answered(nd, st, PFSYNC_STAT_DEFER_DEL);
-	if (nfsync_queue_delete(nd, st, false, false)) {
-		ct = st->ct;
-		nfsync_held_ended(nd, st);
-		nfsync_state_unhash(nd, st);
+	if (end_state(nd, st, false)) {
 		nf_ct_delete(ct, 0, 0);
 		nfsync_stats_inc(nd, PFSYNC_STAT_IMP_DELETED);
 	}
