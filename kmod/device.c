@@ -268,6 +268,7 @@ static void no_autoconf(struct net_device *dev)
 
 static void quiesce(struct nfsync_dev *nd)
 {
+	NFSYNC_INJECT_AT(CLOSE, nd->net, NULL);
 	WRITE_ONCE(nd->up, false);
 	WRITE_ONCE(nd->link, false);
 	NFSYNC_INJECT_AT(DOWN, nd->net, NULL);

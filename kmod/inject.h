@@ -50,6 +50,7 @@ struct nf_conn;
 	_(SLOT_REMOVED, "slot_removed", SLEEP)	/* no more events */ \
 	/* device.c */ \
 	_(NETDEV_EVENT, "netdev_event", SLEEP)	/* of the syncdev, RTNL */ \
+	_(CLOSE, "close", SLEEP)		/* it closes and is still up, RTNL */ \
 	_(DOWN, "down", SLEEP)			/* not up any more, RTNL */ \
 	_(DOWN_QUIET, "down_quiet", SLEEP)	/* whoever saw it up is through */ \
 	/* receive.c */ \
