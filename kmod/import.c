@@ -509,6 +509,58 @@ static void end_entry(struct nfsync_dev *nd, struct nf_conn *ct)
 	nfsync_stats_inc(nd, PFSYNC_STAT_IMP_LATER);
 }
 
+static bool has_ended(const struct nf_conn *ct)
+{
+	u8 state = READ_ONCE(ct->proto.tcp.state);
+
+	return state == TCP_CONNTRACK_TIME_WAIT || state == TCP_CONNTRACK_CLOSE;
+}
+
+/*
+ * A peer's NAT gave out again what an entry here still has: of a connection
+ * that has ended it may (nf_nat_used_tuple_harder()), and its end, if it is
+ * told at all, may come behind the news of the next one.  Returns true when the
+ * entry went.
+ */
+static bool gives_port(struct nfsync_dev *nd, const struct nf_conntrack_zone *z,
+		       const struct nf_conntrack_tuple *repl,
+		       const struct nfsync_map_ct *pic)
+{
+	struct nf_conntrack_tuple_hash *h;
+	struct nf_conn *ct;
+
+	if (pic->proto != IPPROTO_TCP ||
+	    pic->tcp_state == TCP_CONNTRACK_TIME_WAIT ||
+	    pic->tcp_state == TCP_CONNTRACK_CLOSE)
+		return false;
+	h = nf_conntrack_find_get(nd->net, z, repl);
+	if (!h)
+		return false;
+
+	ct = nf_ct_tuplehash_to_ctrack(h);
+	if (NF_CT_DIRECTION(h) != IP_CT_DIR_REPLY || !has_ended(ct)) {
+		nf_ct_put(ct);
+		return false;
+	}
+	end_entry(nd, ct);
+	return true;
+}
+
+/* entry_make(), and again if somebody made room for it */
+static struct nf_conn *entry_fit(struct nfsync_dev *nd,
+				 const struct nf_conntrack_zone *zone,
+				 const struct nf_conntrack_tuple *orig,
+				 const struct nf_conntrack_tuple *repl,
+				 const struct nfsync_map_ct *pic)
+{
+	struct nf_conn *ct = entry_make(nd->net, zone, orig, repl, pic);
+
+	if (IS_ERR(ct) && PTR_ERR(ct) == -EEXIST &&
+	    gives_port(nd, zone, repl, pic))
+		ct = entry_make(nd->net, zone, orig, repl, pic);
+	return ct;
+}
+
 /**
  * nfsync_import_state() - make an entry of a state we do not know by id
  * @nd: device
@@ -549,7 +601,7 @@ struct nfsync_state *nfsync_import_state(struct nfsync_dev *nd,
 		return import_known(nd, h, &repl, m);
 
 	NFSYNC_INJECT_AT(IMPORT_NEW, nd->net, NULL);
-	ct = entry_make(nd->net, &zone, &orig, &repl, &pic);
+	ct = entry_fit(nd, &zone, &orig, &repl, &pic);
 	if (IS_ERR(ct)) {
 		count_refusal(nd, PTR_ERR(ct), m->creatorid);
 		return NULL;
