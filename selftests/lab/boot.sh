@@ -32,8 +32,8 @@ SPLAT+='|waiting for .* to become free|INFO: task|INFO: rcu|rcu.*stall'
 SPLAT+='|general protection|inconsistent lock|sleeping function'
 SPLAT+='|Unknown symbol|disagrees about version'
 # What a clean boot says and only looks like a splat: the command line is
-# echoed with panic=, and kfence announces itself.
-NOISE='Command line:|Kernel command line:|kfence: initialized'
+# echoed with panic=, and kfence and kcsan announce themselves.
+NOISE='Command line:|Kernel command line:|kfence: initialized|kcsan: non-strict'
 
 accel()
 {
