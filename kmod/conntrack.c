@@ -314,13 +314,13 @@ static bool may_be_between(const struct nfsync_state *st, struct nf_conn *ct,
 }
 
 /* From now on the peers know this much */
-static void record_told(struct nfsync_state *st, struct nf_conn *ct,
-			const struct nfsync_map_ct *pic)
+static void record_told(const struct nfsync_dev *nd, struct nfsync_state *st,
+			struct nf_conn *ct, const struct nfsync_map_ct *pic)
 	__must_hold(&ct->lock)
 {
 	lockdep_assert_held(&ct->lock);
 
-	nfsync_window_set_told(st, ct, pic->seen);
+	nfsync_window_set_told(nd, st, ct, pic->seen);
 	nfsync_state_refresh(st, pic->expire);
 	/* the packet that made it so comes to our hook after that */
 	if (may_be_between(st, ct, pic))
@@ -379,7 +379,7 @@ void nfsync_conntrack_export(struct nfsync_dev *nd, struct nfsync_state *st,
 	if (nfsync_window_behind(st))
 		m->ext.status |= NFSYNC_EXT_BEHIND;
 	nfsync_conntrack_raise_levels(st, ct, m->peer);
-	record_told(st, ct, &pic);
+	record_told(nd, st, ct, &pic);
 	WRITE_ONCE(st->told_mark, pic.mark);
 	assign_bit(NFSYNC_ST_FROZEN, &st->flags, pic.no_windows);
 	spin_unlock_bh(&ct->lock);
@@ -415,7 +415,7 @@ void nfsync_conntrack_export_upd_c(struct nfsync_dev *nd,
 	nfsync_conntrack_picture(st, ct, &pic);
 	nfsync_map_export_peers(&pic, m->peer, &m->timeout);
 	nfsync_conntrack_raise_levels(st, ct, m->peer);
-	record_told(st, ct, &pic);
+	record_told(nd, st, ct, &pic);
 	spin_unlock_bh(&ct->lock);
 
 	m->id = st->id;

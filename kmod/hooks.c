@@ -124,17 +124,19 @@ static __always_inline bool went_far(const struct nfsync_state *st,
 
 /*
  * What the other half of a split flow is judged by is to be there before that.
- * In these states one side has said its last, or both have.
+ * Once both SYNs are, it has windows with slack (nfsync_split_told()), and none
+ * of its packets depends on the state: one side's FIN may come to a node before
+ * the news of the other's, and the last ack before both (is_last_acked()).
  */
 static enum news state_news(u8 state)
 {
 	switch (state) {
-	case TCP_CONNTRACK_CLOSE_WAIT:
-	case TCP_CONNTRACK_TIME_WAIT:
-	case TCP_CONNTRACK_CLOSE:
-		return NEWS_LATER;
-	default:
+	case TCP_CONNTRACK_SYN_SENT:
+	case TCP_CONNTRACK_SYN_RECV:
+	case TCP_CONNTRACK_SYN_SENT2:
 		return NEWS_SOME;
+	default:
+		return NEWS_LATER;
 	}
 }
 
@@ -143,26 +145,27 @@ static enum news tcp_news(const struct nfsync_dev *nd,
 			  const struct nf_conn *ct)
 {
 	const struct ip_ct_tcp *tcp = &ct->proto.tcp;
-	enum news a, b;
+	enum news news = NEWS_NONE;
 
 	if (READ_ONCE(tcp->state) != READ_ONCE(st->told_state))
-		return nfsync_device_splits(nd) ?
+		news = nfsync_device_splits(nd) ?
 		       state_news(READ_ONCE(tcp->state)) : NEWS_SOME;
 
 	if (likely(!went_far(st, tcp, IP_CT_DIR_ORIGINAL) &&
 		   !went_far(st, tcp, IP_CT_DIR_REPLY)))
-		return NEWS_NONE;
+		return news;
 
-	a = direction_news(nd, st, tcp, IP_CT_DIR_ORIGINAL);
-	b = direction_news(nd, st, tcp, IP_CT_DIR_REPLY);
-	return max(a, b);
+	news = max(news, direction_news(nd, st, tcp, IP_CT_DIR_ORIGINAL));
+	return max(news, direction_news(nd, st, tcp, IP_CT_DIR_REPLY));
 }
 
 static enum news news_of(const struct nfsync_dev *nd,
 			 const struct nfsync_state *st,
 			 const struct nf_conn *ct)
 {
+	u8 status = nfsync_conntrack_status(ct) ^ READ_ONCE(st->told_status);
 	bool offloaded = test_bit(IPS_OFFLOAD_BIT, &ct->status);
+	enum news news = NEWS_NONE;
 
 	if (unlikely(nfsync_conntrack_mark(ct) !=
 		     READ_ONCE(st->told_mark)))
@@ -171,11 +174,12 @@ static enum news news_of(const struct nfsync_dev *nd,
 	if (unlikely(offloaded && !test_bit(NFSYNC_ST_FROZEN, &st->flags)))
 		return NEWS_FULL;
 	if (unlikely((s32)((u32)jiffies - READ_ONCE(st->refresh_at)) >= 0) ||
-	    nfsync_conntrack_status(ct) != READ_ONCE(st->told_status))
+	    status & ~NFSYNC_EXT_ASSURED)
 		return NEWS_SOME;
 	if (nf_ct_protonum(ct) == IPPROTO_TCP && !offloaded)
-		return tcp_news(nd, st, ct);
-	return NEWS_NONE;
+		news = tcp_news(nd, st, ct);
+	/* it only tells whom to throw out when the table is full */
+	return max(news, status ? NEWS_LATER : NEWS_NONE);
 }
 
 /* The peers forget it; the entry here goes on, and so does its traffic */

@@ -304,19 +304,32 @@ bool nfsync_split_hear(struct nfsync_split *sp,
 /**
  * nfsync_split_told - the peers were told what is known
  * @sp: without slack
+ * @sees: which directions' packets came here lately
+ * @bounded: is there to be any slack?
+ *
+ * Who sees the answer to a SYN of which it heard is the first to know both
+ * windows, and begins with slack for what the SYN's node sees.  The end of the
+ * handshake need not come in front of the packets that follow it then.
  *
  * Context: any, touches nothing but its arguments.
  */
-void nfsync_split_told(struct nfsync_split *sp)
+void nfsync_split_told(struct nfsync_split *sp, const bool sees[2],
+		       bool bounded)
 {
+	bool opens[2];
 	int d;
 
+	for (d = 0; d < 2; d++)
+		opens[d] = bounded && !sp->told_win[d] && !sees[d];
 	for (d = 0; d < 2; d++) {
 		sp->seen[d].td_end = nfsync_split_end(sp, d);
 		sp->told_end[d] = sp->seen[d].td_end;
 		sp->told_maxend[d] = sp->seen[d].td_maxend;
 		sp->told_win[d] = sp->seen[!d].td_maxwin;
 	}
+	for (d = 0; d < 2; d++)
+		if (opens[d])
+			make_copy(sp, d);
 }
 
 /* The half of a flow that this node had a copy of has come here */

@@ -32,7 +32,8 @@ void nfsync_split_dress(struct nfsync_split *sp);
 bool nfsync_split_hear(struct nfsync_split *sp,
 		       const struct nfsync_map_seen told[2],
 		       unsigned int verdict, const bool sees[2], bool bounded);
-void nfsync_split_told(struct nfsync_split *sp);
+void nfsync_split_told(struct nfsync_split *sp, const bool sees[2],
+		       bool bounded);
 u32 nfsync_split_end(const struct nfsync_split *sp, int d);
 bool nfsync_split_arrive(struct nfsync_split *sp, int dir, u32 end, u32 edge,
 			 bool settled);

@@ -469,27 +469,35 @@ static void split_store(struct nfsync_state *st, struct nf_conn *ct,
 	set_bit(NFSYNC_ST_WIDE, &st->flags);
 }
 
-static void set_told_split(struct nfsync_state *st, struct nf_conn *ct)
+static void set_told_split(const struct nfsync_dev *nd, struct nfsync_state *st,
+			   struct nf_conn *ct)
 	__must_hold(&ct->lock)
 {
+	bool sees[IP_CT_DIR_MAX] = {
+		seen_lately(st, IP_CT_DIR_ORIGINAL),
+		seen_lately(st, IP_CT_DIR_REPLY),
+	};
 	struct nfsync_split sp;
 
 	lockdep_assert_held(&ct->lock);
 
 	split_load(st, ct, &sp);
-	nfsync_split_told(&sp);
+	nfsync_split_told(&sp, sees, nfsync_device_splits(nd) &&
+				     window_is(nd, PFSYNC_WINDOW_BOUNDED));
 	split_store(st, ct, &sp);
 }
 
 /**
  * nfsync_window_set_told() - both directions were told, as they are now
+ * @nd: device, for its window policy
  * @st: state
  * @ct: its entry
  * @pic: both directions, without slack
  *
  * Context: ct->lock held since the picture was made.
  */
-void nfsync_window_set_told(struct nfsync_state *st, struct nf_conn *ct,
+void nfsync_window_set_told(const struct nfsync_dev *nd,
+			    struct nfsync_state *st, struct nf_conn *ct,
 			    const struct nfsync_map_seen pic[IP_CT_DIR_MAX])
 	__must_hold(&ct->lock)
 {
@@ -498,7 +506,7 @@ void nfsync_window_set_told(struct nfsync_state *st, struct nf_conn *ct,
 	lockdep_assert_held(&ct->lock);
 
 	if (test_bit(NFSYNC_ST_WIDE, &st->flags)) {
-		set_told_split(st, ct);
+		set_told_split(nd, st, ct);
 		return;
 	}
 	for (d = 0; d < IP_CT_DIR_MAX; d++)

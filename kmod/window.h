@@ -79,7 +79,8 @@ bool nfsync_window_sees(const struct nfsync_dev *nd,
 			const struct nfsync_state *st, int dir);
 u32 nfsync_window_maxwin(const struct nfsync_state *st,
 			 const struct nf_conn *ct, int side);
-void nfsync_window_set_told(struct nfsync_state *st, struct nf_conn *ct,
+void nfsync_window_set_told(const struct nfsync_dev *nd,
+			    struct nfsync_state *st, struct nf_conn *ct,
 			    const struct nfsync_map_seen pic[IP_CT_DIR_MAX]);
 void nfsync_window_forget(struct nfsync_dev *nd, struct nfsync_state *st);
 void nfsync_window_doubt(struct nfsync_dev *nd);

@@ -210,20 +210,24 @@ static void send_message(struct world *w, unsigned int from,
 	w->sent++;
 }
 
+static bool sees(const struct world *w, const struct node *n, int d)
+{
+	return w->tick - n->seen_at[d] < SPLIT;
+}
+
 static void tell(struct world *w, unsigned int from)
 {
 	struct nfsync_split *sp = &w->node[from].sp;
 	struct nfsync_map_ct ct = picture(&w->node[from]);
 
+	bool lately[2] = {
+		sees(w, &w->node[from], 0), sees(w, &w->node[from], 1)
+	};
+
 	nfsync_split_strip(sp);
-	nfsync_split_told(sp);
+	nfsync_split_told(sp, lately, w->p.bounded);
 	nfsync_split_dress(sp);
 	send_message(w, from, &ct);
-}
-
-static bool sees(const struct world *w, const struct node *n, int d)
-{
-	return w->tick - n->seen_at[d] < SPLIT;
 }
 
 static void hear(struct world *w, struct node *n, const struct nfsync_map_ct *ct)
@@ -571,7 +575,45 @@ static void merged_again(void)
 	}
 }
 
+/* A node that heard of a SYN has the answer, and told of it */
+static void answer(struct nfsync_split *sp, const bool sees[2], bool bounded)
+{
+	static const struct nfsync_map_seen syn[2] = {
+		{ .td_end = 1001, .td_maxend = 1001, .td_maxwin = 64240 },
+	};
+	static const bool none[2];
+
+	memset(sp, 0, sizeof(*sp));
+	nfsync_split_hear(sp, syn, NFSYNC_MERGE_TAKE_BOTH, none, bounded);
+	KTAP_EXPECT(!sp->slack[0] && !sp->slack[1]);
+	sp->seen[0].td_maxend = 1001 + 65160;
+	sp->seen[1].td_end = 5001;
+	sp->seen[1].td_maxend = 5001 + 64240;
+	sp->seen[1].td_maxwin = 65160;
+	nfsync_split_told(sp, sees, bounded);
+}
+
+static void slack_with_the_answer(void)
+{
+	static const bool reply[2] = { false, true }, both[2] = { true, true };
+	struct nfsync_split sp;
+
+	answer(&sp, reply, true);
+	KTAP_EXPECT(sp.slack[0] && sp.edge[1]);
+	KTAP_EXPECT(!sp.slack[1] && !sp.edge[0]);
+	nfsync_split_dress(&sp);
+	/* an ack of what the SYN's node let through meanwhile is good here */
+	KTAP_EXPECT(nfsync_seq_after(sp.seen[0].td_end, 1001 + 10 * 1460));
+	KTAP_EXPECT(sp.seen[1].td_end == 5001);
+
+	answer(&sp, both, true);
+	KTAP_EXPECT(!sp.slack[0] && !sp.slack[1] && !sp.edge[0] && !sp.edge[1]);
+	answer(&sp, reply, false);
+	KTAP_EXPECT(!sp.slack[0] && !sp.slack[1] && !sp.edge[0] && !sp.edge[1]);
+}
+
 static const struct ktap_test tests[] = {
+	KTAP_TEST(slack_with_the_answer),
 	KTAP_TEST(paths_wander),
 	KTAP_TEST(without_a_word_it_breaks),
 	KTAP_TEST(without_slack_it_breaks),
