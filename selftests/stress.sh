@@ -4,7 +4,7 @@
 # Everything at once: connections come and go by the hundred, tables are
 # emptied, time-outs are a second, peers flood each other with requests, ends
 # and nonsense, devices, links, addresses, options, processors and namespaces
-# come and go. When it is over nothing is lost: no packet that waited, no object,
+# come and go; and where the kernel can do that (failslab) there is no memory. When it is over nothing is lost: no packet that waited, no object,
 # no message; both nodes agree again, and the module can go.
 #
 #                  .1 lan +-----+ wan .1
@@ -295,8 +295,37 @@ do_processors()
 	pause 4
 }
 
+FAILSLAB=/sys/kernel/debug/failslab
+
+# failing PERCENT: of the allocations that anybody makes on our behalf
+failing()
+{
+	local text=/sys/module/nfsync/sections/.text from
+
+	[ -d $FAILSLAB ] || return 0
+	echo 0 > $FAILSLAB/probability
+	[ "$1" -gt 0 ] || return 0
+	from=$(cat $text) || return
+	echo "$from" > $FAILSLAB/require-start
+	printf '0x%x\n' $((from + $(cat /sys/module/nfsync/coresize))) \
+		> $FAILSLAB/require-end
+	echo 32 > $FAILSLAB/stacktrace-depth
+	echo N > $FAILSLAB/ignore-gfp-wait
+	echo 0 > $FAILSLAB/verbose
+	echo -1 > $FAILSLAB/times
+	echo "$1" > $FAILSLAB/probability
+}
+
+do_memory()
+{
+	failing "$(one_of 1 10 50)"
+	pause 2
+	failing 0
+	pause 3
+}
+
 TROUBLE="connections datagrams flood flush timeouts sysctls frames requests
-	ends device options syncdev gateway namespace processors"
+	ends device options syncdev gateway namespace processors memory"
 
 # worker WHAT SEED: until told
 worker()
@@ -354,6 +383,7 @@ trouble()
 	sleep $ROUND
 	touch "$TMP/stop"
 	wait "${pids[@]}"
+	failing 0
 	echo "# round $N_ROUND: $(tr '\n' ' ' < "$TMP/done")"
 }
 

@@ -3,9 +3,9 @@
 #
 # check.sh [part...] - run every check, the quick ones first
 #
-# The debug kernel of the last part is built meanwhile, with what the others
-# leave of the processors. Of "debug-all", "leaks" and "kcsan" none runs unless it
-# is named: they take hours.
+# The debug kernels of the last parts are built meanwhile, with what the others
+# leave of the processors. "debug-all" and "leaks" run only when they are named:
+# they take hours.
 #
 # CHECK_SECONDS=N: after that time no more guest is started. Its tests are
 # counted as skipped.
@@ -24,16 +24,18 @@ FUZZ_SECONDS=${FUZZ_SECONDS:-60}
 # The same frames and requests each time; others by hand
 export FUZZ_SEED=${FUZZ_SEED:-1}
 # On the other stock kernels: what their compat/ makes different
-OTHERS="link basic"
+OTHERS="link basic nat update delete reboot defer"
+# With injection points, and an audit after each test
+POINTS="interleave update delete flush badinput"
 # On the debug kernel, of all tests: the machines from inside, and whatever comes
-# and goes meanwhile
-DEBUG="kunit unload"
+# and goes meanwhile, memory too
+DEBUG="stress kunit unload basic update badinput flush defer"
 # What is concurrent: both nodes at work, and things that go meanwhile
 RACES="basic update delete takeover unload"
 # What makes and ends much, and in what way it can end
 LEAKS="basic delete unload"
 PARTS="lint unit matrix install fuzz dkms guest-6.12 guest-6.1 guest-7.2 vng long"
-PARTS+=" debug"
+PARTS+=" points debug kcsan"
 
 # make without its own chatter, so that what remains is KTAP.
 quiet_make()
@@ -52,6 +54,19 @@ in_guest()
 		return 1
 	fi
 	"$LAB_DIR/$runner" "$@"
+}
+
+# with_points TEST...: on 6.12, by a module that has them
+with_points()
+{
+	local built=$TOP_DIR/build/points
+
+	if ! NFSYNC_INJECT=y "$LAB_DIR/module.sh" 6.12 "$built" \
+		>"$LOGS/build.log" 2>&1; then
+		tail -n 40 "$LOGS/build.log" | sed 's/^/# /'
+		return 1
+	fi
+	NFSYNC_BUILT=$built "$LAB_DIR/guest.sh" 6.12 "$@"
 }
 
 # tests short|long: of which kind they are
@@ -74,6 +89,7 @@ run_part()
 	guest-6.12) in_guest guest.sh 6.12 $(tests short) ;;
 	long) in_guest guest.sh 6.12 $(tests long) ;;
 	guest-*) in_guest guest.sh "${1#guest-}" $OTHERS ;;
+	points) with_points $POINTS ;;
 	debug) in_guest guest.sh debug $DEBUG ;;
 	debug-all) in_guest guest.sh debug ;;
 	leaks) KMEMLEAK=on in_guest guest.sh debug $LEAKS ;;
