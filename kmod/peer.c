@@ -763,6 +763,10 @@ void nfsync_peer_ownid(struct nfsync_dev *nd, __be32 saddr)
  * nfsync_peer_init() - nobody heard, device down
  * @nd: device in the making
  *
+ * The link watch hears nothing of this: it would hold the device, which goes
+ * without a word when its registration fails behind this.  One that succeeds
+ * sets the operstate by what is found here (linkwatch_init_dev()).
+ *
  * Context: process.
  */
 void nfsync_peer_init(struct nfsync_dev *nd)
@@ -773,8 +777,8 @@ void nfsync_peer_init(struct nfsync_dev *nd)
 	INIT_DELAYED_WORK(&p->hello, hello_work);
 	INIT_DELAYED_WORK(&p->notify, notify_work);
 	p->verdict = PFSYNC_VERDICT_DOWN;
-	netif_carrier_off(nd->dev);
-	netif_dormant_on(nd->dev);
+	set_bit(__LINK_STATE_NOCARRIER, &nd->dev->state);
+	set_bit(__LINK_STATE_DORMANT, &nd->dev->state);
 }
 
 /**
