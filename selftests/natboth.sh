@@ -166,9 +166,7 @@ test_a_port_is_given_out_again()
 	expect "that gave way" $(($(stat_get "$fw1" imp_later) - later)) eq 1
 	check "quiet" wait_quiet "$fw1" "$fw2"
 	check "same tables" wait_same_tables
-	ruleset_flush "$fw2"
-	ruleset_strict "$fw2"
-	translate "$fw2"
+	in_ns "$fw2" nft flush chain inet tr post && translate "$fw2"
 }
 
 test_udp_and_pings()
