@@ -24,14 +24,14 @@ FUZZ_SECONDS=${FUZZ_SECONDS:-60}
 # The same frames and requests each time; others by hand
 export FUZZ_SEED=${FUZZ_SEED:-1}
 # On the other stock kernels: what their compat/ makes different
-OTHERS="link basic nat update delete reboot defer"
+OTHERS="link basic nat update delete"
 # With injection points, and an audit after each test
-POINTS="interleave update delete flush badinput"
+POINTS="interleave update delete flush"
 # On the debug kernel, of all tests: the machines from inside, and whatever comes
 # and goes meanwhile, memory too
-DEBUG="stress kunit unload basic update badinput flush defer"
+DEBUG="stress unload kunit basic update badinput flush"
 # What is concurrent: both nodes at work, and things that go meanwhile
-RACES="basic update delete takeover unload"
+RACES="takeover basic delete unload"
 # What makes and ends much, and in what way it can end
 LEAKS="basic delete unload"
 PARTS="lint unit matrix install fuzz dkms guest-6.12 guest-6.1 guest-7.2 vng long"
