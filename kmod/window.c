@@ -477,13 +477,14 @@ static void set_told_split(const struct nfsync_dev *nd, struct nfsync_state *st,
 		seen_lately(st, IP_CT_DIR_ORIGINAL),
 		seen_lately(st, IP_CT_DIR_REPLY),
 	};
+	bool bounded = nfsync_device_splits(nd) &&
+		       window_is(nd, PFSYNC_WINDOW_BOUNDED);
 	struct nfsync_split sp;
 
 	lockdep_assert_held(&ct->lock);
 
 	split_load(st, ct, &sp);
-	nfsync_split_told(&sp, sees, nfsync_device_splits(nd) &&
-				     window_is(nd, PFSYNC_WINDOW_BOUNDED));
+	nfsync_split_told(&sp, sees, bounded);
 	split_store(st, ct, &sp);
 }
 

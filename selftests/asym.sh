@@ -305,7 +305,8 @@ test_haste_ends_with_the_reason()
 	ms=$(last_urgent "$began")
 	echo "# something was told at once for $ms ms, in which" \
 		"$(($(lan_packets "$fw1") - packets)) packets came from cl"
-	expect "ms of haste" "$ms" le $((2500 * NFSYNC_SLOW))
+	# two seconds; how late a guest looks is not judged, but that it ends
+	expect "ms of haste" "$ms" lt $((10000 * NFSYNC_SLOW))
 	check "traffic" wait_packets "$fw1" lan 50
 	flows_end slow
 	all_well
