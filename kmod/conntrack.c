@@ -266,6 +266,20 @@ static u32 picture_age(const struct nf_conn *ct)
 	return age > 0 ? div_u64(age, NSEC_PER_SEC) : 0;
 }
 
+/*
+ * Conntrack writes the state under the entry's lock and the time that goes with
+ * it a moment later, without: who comes in between finds the time of the state
+ * before.
+ */
+static bool may_be_between(const struct nfsync_state *st, struct nf_conn *ct,
+			   const struct nfsync_map_ct *pic)
+{
+	return pic->proto == IPPROTO_TCP && pic->tcp_state != st->told_state &&
+	       pic->expire + 1 <
+	       nfsync_conntrack_default_expire(nf_ct_net(ct), pic->proto,
+					       pic->tcp_state, pic->seen_reply);
+}
+
 /**
  * nfsync_conntrack_picture() - an entry as a plain picture, without slack
  * @st: its state
@@ -297,20 +311,9 @@ void nfsync_conntrack_picture(const struct nfsync_state *st,
 	if (pic->proto == IPPROTO_TCP)
 		picture_tcp(st, ct, pic);
 	pic->expire = picture_expire(ct, pic);
-}
-
-/*
- * Conntrack writes the state under the entry's lock and the time that goes with
- * it a moment later, without: who comes in between tells the time of the state
- * before.
- */
-static bool may_be_between(const struct nfsync_state *st, struct nf_conn *ct,
-			   const struct nfsync_map_ct *pic)
-{
-	return pic->proto == IPPROTO_TCP && pic->tcp_state != st->told_state &&
-	       pic->expire + 1 <
-	       nfsync_conntrack_default_expire(nf_ct_net(ct), pic->proto,
-					       pic->tcp_state, pic->seen_reply);
+	/* not told: it would stay if it came behind the news that correct it */
+	if (st->told_state && may_be_between(st, ct, pic))
+		pic->expire = 0;
 }
 
 /* From now on the peers know this much */
