@@ -202,20 +202,35 @@ void nfsync_window_forget(struct nfsync_dev *nd, struct nfsync_state *st)
 	spin_unlock_bh(&ct->lock);
 }
 
+static bool seen_lately(const struct nfsync_state *st, int dir)
+{
+	return (u32)jiffies - READ_ONCE(st->seen_at[dir]) < NFSYNC_WINDOW_SPLIT;
+}
+
+/* Returns whether packets of a flow pass here */
+static bool passes(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
+{
+	return seen_lately(st, IP_CT_DIR_ORIGINAL) ||
+	       seen_lately(st, IP_CT_DIR_REPLY);
+}
+
 /*
  * Not by NFSYNC_ST_LOCAL: that is taken away by the first word of a peer two
  * seconds after our last packet, and it may have spoken for the last time
- * before.
+ * before.  Where no flow at all passes, one that did last may have left with the
+ * others, and its first packet there was not told any more.
  */
 static bool doubt_one(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
 {
+	const bool *forwards = arg;
 	struct nf_conn *ct;
 
 	if (!nfsync_state_get(st))
 		return false;
 
 	ct = st->ct;
-	if (nf_ct_protonum(ct) == IPPROTO_TCP && !seen_since_told(st)) {
+	if (nf_ct_protonum(ct) == IPPROTO_TCP &&
+	    !(*forwards && seen_since_told(st))) {
 		spin_lock_bh(&ct->lock);
 		take_back(st, ct);
 		make_unknown(ct);
@@ -272,13 +287,12 @@ out:
  */
 void nfsync_window_doubt(struct nfsync_dev *nd)
 {
-	if (!window_is(nd, PFSYNC_WINDOW_STRICT))
-		nfsync_state_walk(nd, doubt_one, NULL, NULL);
-}
+	bool forwards;
 
-static bool seen_lately(const struct nfsync_state *st, int dir)
-{
-	return (u32)jiffies - READ_ONCE(st->seen_at[dir]) < NFSYNC_WINDOW_SPLIT;
+	if (window_is(nd, PFSYNC_WINDOW_STRICT))
+		return;
+	forwards = nfsync_state_walk(nd, passes, NULL, NULL);
+	nfsync_state_walk(nd, doubt_one, &forwards, NULL);
 }
 
 /**
