@@ -509,10 +509,8 @@ static void end_entry(struct nfsync_dev *nd, struct nf_conn *ct)
 	nfsync_stats_inc(nd, PFSYNC_STAT_IMP_LATER);
 }
 
-static bool has_ended(const struct nf_conn *ct)
+static bool is_over(u8 state)
 {
-	u8 state = READ_ONCE(ct->proto.tcp.state);
-
 	return state == TCP_CONNTRACK_TIME_WAIT || state == TCP_CONNTRACK_CLOSE;
 }
 
@@ -529,16 +527,15 @@ static bool gives_port(struct nfsync_dev *nd, const struct nf_conntrack_zone *z,
 	struct nf_conntrack_tuple_hash *h;
 	struct nf_conn *ct;
 
-	if (pic->proto != IPPROTO_TCP ||
-	    pic->tcp_state == TCP_CONNTRACK_TIME_WAIT ||
-	    pic->tcp_state == TCP_CONNTRACK_CLOSE)
+	if (pic->proto != IPPROTO_TCP || is_over(pic->tcp_state))
 		return false;
 	h = nf_conntrack_find_get(nd->net, z, repl);
 	if (!h)
 		return false;
 
 	ct = nf_ct_tuplehash_to_ctrack(h);
-	if (NF_CT_DIRECTION(h) != IP_CT_DIR_REPLY || !has_ended(ct)) {
+	if (NF_CT_DIRECTION(h) != IP_CT_DIR_REPLY ||
+	    !is_over(READ_ONCE(ct->proto.tcp.state))) {
 		nf_ct_put(ct);
 		return false;
 	}

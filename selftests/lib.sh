@@ -1089,6 +1089,12 @@ stat_get()
 		END { if (!found) print "no-counter-" want }'
 }
 
+# ended_on NS: entries that the next connection of their tuple, or a DEL, ended
+ended_on()
+{
+	echo $(($(stat_get "$1" imp_later) + $(stat_get "$1" imp_deleted)))
+}
+
 stat_all()
 {
 	in_ns "$1" ethtool -S "$DEV" | awk '$2 > 0 { print $1 $2 }'

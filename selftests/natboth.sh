@@ -142,12 +142,6 @@ has_given()
 
 GIVEN=4001
 
-# ended_on NS: entries that the next connection, or a DEL, ended
-ended_on()
-{
-	echo $(($(stat_get "$1" imp_later) + $(stat_get "$1" imp_deleted)))
-}
-
 # NAT takes a port from a connection that has ended, where there is no other, if
 # the numbers of the new one are beyond the old one's: of the clients' ports
 # every other is as good as that. fw1 mostly hears of the new one before the end,

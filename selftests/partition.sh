@@ -214,12 +214,6 @@ test_partition_with_traffic_on_both_sides()
 	expect "invalid on fw1" $(($(invalid_count "$fw1") - invalid)) eq 0
 }
 
-# Entries of fw2 that another connection of their tuple, or a DEL, ended
-ended_on_fw2()
-{
-	echo $(($(stat_get "$fw2" imp_later) + $(stat_get "$fw2" imp_deleted)))
-}
-
 # fw2 still has the connections that the ports had before, when it hears of the
 # next ones, and must neither mix them up nor tell fw1 that they have ended. Of
 # each it hears of the next one or of the end first, whichever way it falls.
@@ -241,13 +235,13 @@ test_ports_used_again()
 		-p tcp --state ESTABLISHED
 	expect "before them, on fw2" "$(ports_in "$fw2" 35000 35999 \
 		-p tcp --state CLOSE)" eq 20
-	ended=$(ended_on_fw2)
+	ended=$(ended_on "$fw2")
 	lose_nothing "$fw1" "$fw2"
 	both_in_sync
 	healed "ports used again"
 	expect "on fw2" "$(ports_in "$fw2" 35000 35999 \
 		-p tcp --state ESTABLISHED)" eq 20
-	expect "ended on fw2" $(($(ended_on_fw2) - ended)) eq 20
+	expect "ended on fw2" $(($(ended_on "$fw2") - ended)) eq 20
 	expect "later ones, on fw2" "$(stat_get "$fw2" imp_later)" ge 1
 	check "fw2 gets the gateway" move_gateway "$fw2"
 	flows_end again

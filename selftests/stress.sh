@@ -4,8 +4,9 @@
 # Everything at once: connections come and go by the hundred, tables are
 # emptied, time-outs are a second, peers flood each other with requests, ends
 # and nonsense, devices, links, addresses, options, processors and namespaces
-# come and go; and where the kernel can do that (failslab) there is no memory. When it is over nothing is lost: no packet that waited, no object,
-# no message; both nodes agree again, and the module can go.
+# come and go; and where the kernel can do that (failslab) there is no memory.
+# When it is over nothing is lost: no packet that waited, no object, no message;
+# both nodes agree again, and the module can go.
 #
 #                  .1 lan +-----+ wan .1
 #                +--------+ fw1 +--------+      nfsync0

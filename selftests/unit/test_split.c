@@ -219,7 +219,6 @@ static void tell(struct world *w, unsigned int from)
 {
 	struct nfsync_split *sp = &w->node[from].sp;
 	struct nfsync_map_ct ct = picture(&w->node[from]);
-
 	bool lately[2] = {
 		sees(w, &w->node[from], 0), sees(w, &w->node[from], 1)
 	};
