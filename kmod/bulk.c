@@ -27,8 +27,12 @@
 #include "inject.h"
 #include "send.h"
 
-/* How long a run waits for its own frames to leave, in steps of 1 ms */
+/*
+ * How long a run waits for its own frames to leave, in steps of up to 1 ms:
+ * between chunks, and in front of its END, which must not leave without them
+ */
 #define DRAIN_STEPS	1000
+#define DRAIN_STEPS_END	5000
 
 /* Between chunks of NFSYNC_STATE_CHUNK states: less when nothing gets lost */
 #define PACE_MIN	200		/* us */
@@ -43,23 +47,35 @@
 /* Losses are forgotten after that long without one */
 #define CALM		(30 * HZ)
 
+/* 0 is what no transfer told or heard */
+static u16 next_gen(u16 gen)
+{
+	return gen == U16_MAX ? 1 : gen + 1;
+}
+
 /* --- telling --- */
 
-/* Queued frames leave in softirqs: wait until they have */
-static void drain(struct nfsync_dev *nd)
+/* Queued frames leave in softirqs: wait until they have; false if they do not */
+static bool drain(struct nfsync_dev *nd, int steps)
 {
 	u32 pace = READ_ONCE(nd->bulk.pace_us);
-	int i;
+	bool flushed;
 
 	nfsync_queue_kick_all(nd);
-	for (i = 0; i < DRAIN_STEPS; i++) {
-		if (!nfsync_device_ready(nd))
-			return;
-		if (nfsync_queue_flushed(nd))
-			break;
+	while (nfsync_device_ready(nd)) {
+		flushed = nfsync_queue_flushed(nd);
+		if (flushed || !steps--) {
+			usleep_range(pace, pace + pace / 4);
+			return flushed;
+		}
 		usleep_range(200, 1000);
 	}
-	usleep_range(pace, pace + pace / 4);
+	return false;
+}
+
+static void breathe(struct nfsync_dev *nd)
+{
+	drain(nd, DRAIN_STEPS);
 }
 
 /* A one-way flow that is not worth telling yet is not told here either */
@@ -115,7 +131,7 @@ static int send_start(struct nfsync_dev *nd)
 	atomic_set(&b->told, 0);
 	atomic64_set(&b->told_sum, 0);
 	WRITE_ONCE(b->unnumbered, false);
-	WRITE_ONCE(b->told_gen, b->told_gen + 1);
+	WRITE_ONCE(b->told_gen, next_gen(b->told_gen));
 	return 0;
 }
 
@@ -158,11 +174,10 @@ static void tell(struct nfsync_dev *nd)
 		tell_step(b, NFSYNC_TELLER_CUT);
 		return;
 	}
-	nfsync_state_walk(nd, tell_one, NULL, drain);
+	nfsync_state_walk(nd, tell_one, NULL, breathe);
 	todo = tell_step(b, NFSYNC_TELLER_WALKED);
-	if (todo & NFSYNC_TELLER_DO_DRAIN)
-		drain(nd);
-	if (!nfsync_device_ready(nd)) {
+	if ((todo & NFSYNC_TELLER_DO_DRAIN && !drain(nd, DRAIN_STEPS_END)) ||
+	    !nfsync_device_ready(nd)) {
 		tell_step(b, NFSYNC_TELLER_CUT);
 		return;
 	}
@@ -170,7 +185,7 @@ static void tell(struct nfsync_dev *nd)
 	send_end(nd, began);
 	todo = tell_step(b, NFSYNC_TELLER_DRAINED);
 	if (todo & NFSYNC_TELLER_DO_START)
-		queue_delayed_work(system_unbound_wq, &b->tell, TELL_INTERVAL);
+		queue_delayed_work(system_dfl_wq, &b->tell, TELL_INTERVAL);
 }
 
 static void tell_work(struct work_struct *work)
@@ -223,7 +238,7 @@ void nfsync_bulk_asked(struct nfsync_dev *nd)
 	spin_unlock_bh(&b->lock);
 
 	if (todo)
-		mod_delayed_work(system_unbound_wq, &b->tell, delay);
+		mod_delayed_work(system_dfl_wq, &b->tell, delay);
 	else
 		nfsync_stats_inc(nd, PFSYNC_STAT_BULK_LIMITED);
 }
@@ -239,10 +254,10 @@ static void ask_arm(struct nfsync_bulk *b, unsigned int todo)
 	unsigned long delay;
 
 	if (todo & NFSYNC_ASKER_DO_JUDGE) {
-		mod_delayed_work(system_unbound_wq, &b->ask, 0);
+		mod_delayed_work(system_dfl_wq, &b->ask, 0);
 	} else if (todo & NFSYNC_ASKER_DO_ARM) {
 		delay = msecs_to_jiffies(b->asker.wait);
-		mod_delayed_work(system_unbound_wq, &b->ask,
+		mod_delayed_work(system_dfl_wq, &b->ask,
 				 delay + get_random_u32_below(delay / 4 + 1));
 	}
 }
@@ -259,7 +274,7 @@ static void ask_step(struct nfsync_dev *nd, enum nfsync_asker_event event,
 	spin_lock_bh(&b->lock);
 	todo = nfsync_asker_step(&b->asker, event, from);
 	if (todo & NFSYNC_ASKER_DO_MARK)
-		WRITE_ONCE(b->gen, b->gen + 1);
+		WRITE_ONCE(b->gen, next_gen(b->gen));
 	if (todo & NFSYNC_ASKER_DO_BEGIN)
 		b->base = b->gen;
 	if (todo & NFSYNC_ASKER_DO_JUDGE)
@@ -331,7 +346,7 @@ static int judge(struct nfsync_dev *nd, struct nfsync_bulk *b, u16 *gen)
 		return true;
 
 	*gen = b->base;
-	WRITE_ONCE(b->gen, b->gen + 1);
+	WRITE_ONCE(b->gen, next_gen(b->gen));
 	nfsync_state_walk(nd, tally_one, &t, NULL);
 	if (t.count == b->total.count && t.sum == b->total.sum)
 		return true;
@@ -383,14 +398,14 @@ static void judge_end(struct nfsync_dev *nd)
 	whole = judge(nd, b, &w.gen);
 	if (whole == -EAGAIN) {
 		b->judged++;
-		mod_delayed_work(system_unbound_wq, &b->ask, JUDGE_DELAY);
+		mod_delayed_work(system_dfl_wq, &b->ask, JUDGE_DELAY);
 		return;
 	}
 	/* one that joins itself is no authority, unless there is no other */
 	if (!knows && nfsync_peer_serves(nd))
 		whole = false;
 	if (whole > 0 && b->numbered && knows) {
-		nfsync_state_walk(nd, reconcile_one, &w, drain);
+		nfsync_state_walk(nd, reconcile_one, &w, breathe);
 		nfsync_peer_reconciled(nd, m.creatorid);
 	}
 	if (!whole)
@@ -426,7 +441,8 @@ void nfsync_bulk_want(struct nfsync_dev *nd)
  * nfsync_bulk_rest() - in sync without a transfer: ask no more
  * @nd: device
  *
- * One that has begun to come is taken.
+ * One that has begun to come is taken; and what was lost since is asked for:
+ * nfsync_bulk_gap() says that it heals before it does so.
  *
  * Context: softirq.
  */
@@ -435,7 +451,8 @@ void nfsync_bulk_rest(struct nfsync_dev *nd)
 	struct nfsync_bulk *b = &nd->bulk;
 
 	spin_lock_bh(&b->lock);
-	if (b->asker.state == NFSYNC_ASKER_ASKED)
+	if (READ_ONCE(nd->peers.verdict) == PFSYNC_VERDICT_IN_SYNC &&
+	    b->asker.state == NFSYNC_ASKER_ASKED)
 		nfsync_asker_step(&b->asker, NFSYNC_ASKER_STOP, 0);
 	spin_unlock_bh(&b->lock);
 }
@@ -506,6 +523,15 @@ void nfsync_bulk_calm(struct nfsync_dev *nd)
 	spin_unlock_bh(&b->lock);
 }
 
+static bool receives_from(const struct nfsync_bulk *b, u32 creatorid)
+	__must_hold(&b->lock)
+{
+	lockdep_assert_held(&b->lock);
+
+	return b->asker.state == NFSYNC_ASKER_RECEIVING &&
+	       b->asker.from == creatorid;
+}
+
 /*
  * What is lost and refused counts from here.  Marks are made since before, so
  * that a frame which others think came behind START, and which has none, is
@@ -516,13 +542,18 @@ static void count_from_start(struct nfsync_dev *nd,
 {
 	struct nfsync_bulk *b = &nd->bulk;
 	u32 refused = atomic_read(&b->refused);
-	bool numbered, overtaken = false;
+	bool numbered, ours, overtaken = false;
 	u64 lost = 0;
 
+	spin_lock_bh(&b->lock);
+	ours = receives_from(b, creatorid);
+	spin_unlock_bh(&b->lock);
+	/* of a transfer that is another's it is not to say what is lost */
+	if (!ours)
+		return;
 	numbered = nfsync_peer_start_of(nd, fr, &lost, &overtaken);
 	spin_lock_bh(&b->lock);
-	if (b->asker.state == NFSYNC_ASKER_RECEIVING &&
-	    b->asker.from == creatorid) {
+	if (receives_from(b, creatorid)) {
 		b->numbered = numbered;
 		b->overtaken = overtaken;
 		b->lost_before = lost;
@@ -614,7 +645,7 @@ void nfsync_bulk_init(struct nfsync_dev *nd)
 void nfsync_bulk_start(struct nfsync_dev *nd)
 {
 	nd->bulk.walk_due = true;
-	queue_delayed_work(system_unbound_wq, &nd->bulk.tell, 0);
+	queue_delayed_work(system_dfl_wq, &nd->bulk.tell, 0);
 }
 
 /**

@@ -235,11 +235,12 @@ static bool tcp_outstanding(struct nf_conn *ct)
 static bool tcp_shortened(struct nf_conn *ct)
 {
 	const struct nf_tcp_net *tn = nf_tcp_pernet(nf_ct_net(ct));
+	u32 limit = max(READ_ONCE(tn->timeouts[TCP_CONNTRACK_RETRANS]),
+			READ_ONCE(tn->timeouts[TCP_CONNTRACK_UNACK]));
 
-	return nf_ct_expires(ct) <=
-	       max(READ_ONCE(tn->timeouts[TCP_CONNTRACK_RETRANS]),
-		   READ_ONCE(tn->timeouts[TCP_CONNTRACK_UNACK])) &&
-	       tcp_outstanding(ct);
+	/* one that never has more is not shortened, just late in its life */
+	return READ_ONCE(tn->timeouts[ct->proto.tcp.state]) > limit &&
+	       nf_ct_expires(ct) <= limit && tcp_outstanding(ct);
 }
 
 /*
@@ -377,7 +378,7 @@ void nfsync_conntrack_export(struct nfsync_dev *nd, struct nfsync_state *st,
 	nfsync_conntrack_picture(st, ct, &pic);
 	pic.age = picture_age(ct);
 	nfsync_map_export(&pic, m);
-	if (nfsync_state_moves(st) && !test_bit(NFSYNC_ST_ASSUMED, &st->flags))
+	if (nfsync_state_passes(st))
 		m->ext.status |= NFSYNC_EXT_MOVES;
 	if (nfsync_window_behind(st))
 		m->ext.status |= NFSYNC_EXT_BEHIND;

@@ -27,6 +27,12 @@ static inline u32 nfsync_conntrack_mark(const struct nf_conn *ct)
 #endif
 }
 
+/* enum tcp_conntrack: no packet of the connection moves it any more */
+static inline bool nfsync_conntrack_tcp_over(u8 state)
+{
+	return state == TCP_CONNTRACK_TIME_WAIT || state == TCP_CONNTRACK_CLOSE;
+}
+
 bool nfsync_conntrack_worthy(const struct nfsync_dev *nd,
 			     const struct nf_conn *ct);
 bool nfsync_conntrack_eligible(const struct nfsync_dev *nd,

@@ -278,6 +278,7 @@ static void quiesce(struct nfsync_dev *nd)
 	 */
 	synchronize_net();
 	NFSYNC_INJECT_AT(DOWN_QUIET, nd->net, NULL);
+	nfsync_peer_quiet(nd);
 	nfsync_bulk_stop(nd);
 	nfsync_receive_stop(nd);
 	nfsync_held_stop(nd);

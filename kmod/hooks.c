@@ -12,12 +12,6 @@
  *
  * The walk finds what neither told: entries without the event extension that
  * died, and offloaded flows, whose packets nobody sees.
- *
- * The event slot.  conntrack has one pointer for it in a namespace, which
- * ctnetlink takes without asking.  We chain: our notifier calls the one it
- * found there.  ctnetlink may come, go and come again after us, so whoever
- * was there is looked up anew at every installation, we step aside while it
- * initialises, and the walk's tick puts us back when we were overwritten.
  */
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -26,7 +20,6 @@
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_ecache.h>
-#include <net/netns/generic.h>
 #include "conntrack.h"
 #include "defer.h"
 #include "device.h"
@@ -35,32 +28,16 @@
 #include "hooks.h"
 #include "inject.h"
 #include "map.h"
+#include "slot.h"
 #include "window.h"
 
 /* The walk visits every state each GC_TICKS * GC_INTERVAL */
 #define GC_INTERVAL	HZ
 #define GC_TICKS	5
 
-/* Ours in a namespace; outlives the device in case somebody chained on it */
-struct slot {
-	struct nf_ct_event_notifier notifier;
-	struct nf_ct_event_notifier __rcu *orig;
-	bool installed;			/* as far as we know */
-	bool pinned;			/* somebody did */
-	bool logged;			/* said that we were overwritten */
-};
-
-static unsigned int slot_id __read_mostly;
-
-/* Guards the list and away; taken before nothing but slots */
+/* Guards the list; taken before nothing but held's lock */
 static DEFINE_MUTEX(hooks_mutex);
 static LIST_HEAD(hooks_list);
-static bool away;			/* while ctnetlink initialises */
-
-static struct slot *slot_of(const struct net *net)
-{
-	return net_generic(net, slot_id);
-}
 
 /* --- is there something worth telling? --- */
 
@@ -381,11 +358,13 @@ static void entry_ended(struct nfsync_dev *nd, const struct nf_conn *ct,
 	if (!nfsync_queue_delete(nd, st, announce, by_hand))
 		return;
 	nfsync_held_ended(nd, st);
-	if (!announce)
+	if (!announce) {
+		nfsync_queue_spare(nd, st->creatorid);
 		ended_quietly(nd, st, by_hand);
-	else if (st->creatorid != READ_ONCE(nd->cfg.hostid))
+	} else if (st->creatorid != READ_ONCE(nd->cfg.hostid)) {
 		/* its creator may not hear of it, and tell us of it again */
 		nfsync_tomb_put(nd, st->id, st->creatorid, NFSYNC_TOMB_ENDED);
+	}
 	nfsync_state_unhash(nd, st);
 }
 
@@ -407,113 +386,31 @@ static void entry_changed(struct nfsync_dev *nd, struct nf_conn *ct)
 	look(nd, st, ct);
 }
 
-/* Context: see kernel.md 1.5; softirq, process or worker, RCU read side */
-static int ct_event(unsigned int events, const struct nf_ct_event *item)
+/**
+ * nfsync_hooks_event() - conntrack has something to tell of an entry
+ * @net: its namespace
+ * @events: bits of enum ip_conntrack_events
+ * @item: the entry, and the socket by whose wish it is
+ *
+ * Context: see kernel.md 1.5; softirq, process or worker, RCU read side.
+ */
+void nfsync_hooks_event(const struct net *net, unsigned int events,
+			const struct nf_ct_event *item)
 {
-	const struct net *net = nf_ct_net(item->ct);
 	struct nfsync_dev *nd = nfsync_device_get(net);
-	struct nf_ct_event_notifier *orig;
 
-	if (nd && READ_ONCE(nd->up)) {
-		NFSYNC_INJECT_AT(EVENT, net, item->ct);
-		/* a DESTROY that ctnetlink could not deliver comes again */
-		if (events & BIT(IPCT_DESTROY))
-			entry_ended(nd, item->ct, item->portid);
-		else
-			entry_changed(nd, item->ct);
-	}
-
-	orig = rcu_dereference(slot_of(net)->orig);
-	NFSYNC_INJECT_AT(EVENT_ORIG, net, item->ct);
-	return orig ? orig->ct_event(events, item) : 0;
-}
-
-static int exp_event(unsigned int events, const struct nf_exp_event *item)
-{
-	const struct net *net = nf_ct_exp_net(item->exp);
-	struct nf_ct_event_notifier *orig;
-
-	orig = rcu_dereference(slot_of(net)->orig);
-	return orig ? orig->exp_event(events, item) : 0;
-}
-
-/* --- the slot --- */
-
-static struct nf_ct_event_notifier **slot_ptr(struct net *net)
-{
-	return (struct nf_ct_event_notifier __force **)
-		&net->ct.nf_conntrack_event_cb;
-}
-
-/*
- * Returns true if somebody put us out since we were there last.  An empty slot
- * is none: ctnetlink clears it when it goes, a while before its notifier runs.
- */
-static bool slot_install(struct net *net)
-{
-	struct nf_ct_event_notifier **p = slot_ptr(net), *old;
-	struct slot *s = slot_of(net);
-	bool lost = s->installed;
-
-	lockdep_assert_held(&hooks_mutex);
-
-	do {
-		old = READ_ONCE(*p);
-		if (old == &s->notifier)
-			return false;
-		/* never an orig of earlier: its module may be gone */
-		rcu_assign_pointer(s->orig, old);
-	} while (cmpxchg(p, old, &s->notifier) != old);
-	s->installed = true;
-	return lost && old;
-}
-
-/*
- * Somebody may have chained on us and would call a module that is gone: stay
- * for good then, say so, and go on calling whoever was there before.
- */
-static void slot_pin(struct net *net, struct slot *s)
-{
-	if (s->pinned)
+	if (!nd || !READ_ONCE(nd->up))
 		return;
-	s->pinned = true;
-	__module_get(THIS_MODULE);
-	net_info_ratelimited("another module took the conntrack event slot after us; nfsync stays loaded\n");
+
+	NFSYNC_INJECT_AT(EVENT, net, item->ct);
+	/* a DESTROY that ctnetlink could not deliver comes again */
+	if (events & BIT(IPCT_DESTROY))
+		entry_ended(nd, item->ct, item->portid);
+	else
+		entry_changed(nd, item->ct);
 }
 
-static void slot_remove(struct net *net)
-{
-	struct nf_ct_event_notifier **p = slot_ptr(net), *orig, *now;
-	struct slot *s = slot_of(net);
-
-	lockdep_assert_held(&hooks_mutex);
-
-	if (!s->installed)
-		return;
-	s->installed = false;
-	orig = rcu_dereference_protected(s->orig,
-					 lockdep_is_held(&hooks_mutex));
-	now = cmpxchg(p, &s->notifier, orig);
-	if (now && now != &s->notifier && now != orig)
-		slot_pin(net, s);
-}
-
-static void ctnetlink_event(unsigned long action)
-{
-	struct nfsync_hooks *h;
-
-	lockdep_assert_held(&hooks_mutex);
-
-	away = action == MODULE_STATE_COMING;
-	list_for_each_entry(h, &hooks_list, node) {
-		struct nfsync_dev *nd = container_of(h, struct nfsync_dev,
-						     hooks);
-		if (away)
-			slot_remove(nd->net);
-		else
-			slot_install(nd->net);
-	}
-}
+/* --- modules of hooks --- */
 
 /*
  * A packet that waits goes on in code that may be the module's (br_netfilter).
@@ -538,57 +435,17 @@ static void module_goes(void)
 static int module_event(struct notifier_block *nb, unsigned long action,
 			void *data)
 {
-	const struct module *mod = data;
-
-	mutex_lock(&hooks_mutex);
-	if (action == MODULE_STATE_GOING)
+	if (action == MODULE_STATE_GOING) {
+		mutex_lock(&hooks_mutex);
 		module_goes();
-	if (!strcmp(mod->name, "nf_conntrack_netlink"))
-		ctnetlink_event(action);
-	mutex_unlock(&hooks_mutex);
+		mutex_unlock(&hooks_mutex);
+	}
+	nfsync_slot_module(action, data);
 	return NOTIFY_OK;
 }
 
 static struct notifier_block module_nb = {
 	.notifier_call = module_event,
-};
-
-static void slot_watch(struct nfsync_dev *nd)
-{
-	struct slot *s = slot_of(nd->net);
-
-	mutex_lock(&hooks_mutex);
-	if (!away && slot_install(nd->net)) {
-		nfsync_stats_inc(nd, PFSYNC_STAT_SLOT_REPAIR);
-		if (!s->logged)
-			netdev_info(nd->dev, "conntrack event slot was overwritten, chained again\n");
-		s->logged = true;
-	}
-	mutex_unlock(&hooks_mutex);
-}
-
-static int __net_init slot_net_init(struct net *net)
-{
-	struct slot *s = slot_of(net);
-
-	s->notifier.ct_event = ct_event;
-	s->notifier.exp_event = exp_event;
-	return 0;
-}
-
-/* The device is stopped after this and finds the slot already left */
-static void __net_exit slot_net_pre_exit(struct net *net)
-{
-	mutex_lock(&hooks_mutex);
-	slot_remove(net);
-	mutex_unlock(&hooks_mutex);
-}
-
-static struct pernet_operations slot_net_ops = {
-	.init = slot_net_init,
-	.pre_exit = slot_net_pre_exit,
-	.id = &slot_id,
-	.size = sizeof(struct slot),
 };
 
 /* --- the walk --- */
@@ -633,6 +490,34 @@ static bool gc_one(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
 		nfsync_window_trust(nd, st);
 	nfsync_state_put(st);
 	return true;
+}
+
+/* An entry of which there are events: of the first that is found, one is tried */
+static bool slot_try(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
+{
+	const struct nf_conntrack_ecache *e = nf_ct_ecache_find(st->ct);
+	bool *done = arg;
+
+	if (*done || !e || !(e->ctmask & BIT(IPCT_MARK)) ||
+	    !nfsync_state_get(st))
+		return false;
+
+	*done = true;
+	if (nfsync_slot_try(nd->net, st->ct)) {
+		nfsync_stats_inc(nd, PFSYNC_STAT_SLOT_REPAIR);
+		if (net_ratelimit())
+			netdev_info(nd->dev, "conntrack event slot was overwritten, taken back\n");
+	}
+	nfsync_state_put(st);
+	return true;
+}
+
+static void slot_watch(struct nfsync_dev *nd)
+{
+	bool done = false;
+
+	if (nfsync_slot_watch(nd->net))
+		nfsync_state_walk(nd, slot_try, &done, NULL);
 }
 
 static void gc_work(struct work_struct *work)
@@ -832,9 +717,8 @@ int nfsync_hooks_start(struct nfsync_dev *nd)
 	raise_events(nd);
 	mutex_lock(&hooks_mutex);
 	list_add(&h->node, &hooks_list);
-	if (!away)
-		slot_install(nd->net);
 	mutex_unlock(&hooks_mutex);
+	nfsync_slot_take(nd->net);
 	h->active = true;
 	h->gc_ticks = 0;
 	queue_delayed_work(system_power_efficient_wq, &h->gc, GC_INTERVAL);
@@ -862,8 +746,8 @@ void nfsync_hooks_stop(struct nfsync_dev *nd)
 	cancel_delayed_work_sync(&h->gc);
 	mutex_lock(&hooks_mutex);
 	list_del_init(&h->node);
-	slot_remove(nd->net);
 	mutex_unlock(&hooks_mutex);
+	nfsync_slot_leave(nd->net);
 	NFSYNC_INJECT_AT(SLOT_REMOVED, nd->net, NULL);
 	lower_events(nd);
 	nfsync_hooks_early(nd, false);
@@ -871,7 +755,7 @@ void nfsync_hooks_stop(struct nfsync_dev *nd)
 }
 
 /**
- * nfsync_hooks_register() - the event slots of all namespaces
+ * nfsync_hooks_register() - hear of events, and of modules that go
  *
  * Context: process, module init, before any device can come up.
  * Return: 0 or an error.
@@ -880,13 +764,13 @@ int nfsync_hooks_register(void)
 {
 	int err;
 
-	err = register_pernet_subsys(&slot_net_ops);
+	err = nfsync_slot_register();
 	if (err)
 		return err;
 
 	err = register_module_notifier(&module_nb);
 	if (err)
-		unregister_pernet_subsys(&slot_net_ops);
+		nfsync_slot_unregister();
 	return err;
 }
 
@@ -898,5 +782,5 @@ int nfsync_hooks_register(void)
 void nfsync_hooks_unregister(void)
 {
 	unregister_module_notifier(&module_nb);
-	unregister_pernet_subsys(&slot_net_ops);
+	nfsync_slot_unregister();
 }

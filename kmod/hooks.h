@@ -9,6 +9,8 @@
 #include <linux/netfilter.h>
 #include <linux/workqueue.h>
 
+struct net;
+struct nf_ct_event;
 struct nfsync_dev;
 
 #define NFSYNC_HOOKS_N	4
@@ -31,6 +33,8 @@ void nfsync_hooks_init(struct nfsync_dev *nd);
 int nfsync_hooks_start(struct nfsync_dev *nd);
 void nfsync_hooks_stop(struct nfsync_dev *nd);
 int nfsync_hooks_early(struct nfsync_dev *nd, bool on);
+void nfsync_hooks_event(const struct net *net, unsigned int events,
+			const struct nf_ct_event *item);
 const struct nf_hook_entries *
 nfsync_hooks_rest(const struct nfsync_dev *nd,
 		  const struct nf_hook_state *state, unsigned int *from);

@@ -9,6 +9,7 @@
  *	until NAME [PORT]	or until somebody has come by that point since it
  *				was armed itself
  *	poke N [PORT]		and give the first one's byte that value
+ *	hold			and have each come again later, where that can be
  *	go			release whoever waits
  *	off			release, forget the counts
  *
@@ -39,11 +40,12 @@ enum inject_mode {
 	STOP,
 	UNTIL,
 	POKE,
+	HOLD,
 };
 
 /* The words for them, and "go", which is none */
 static const char *const mode_name[] = {
-	"off", "watch", "stop", "until", "poke"
+	"off", "watch", "stop", "until", "poke", "hold"
 };
 
 struct point {
@@ -96,7 +98,8 @@ static enum inject_mode arrive(struct point *p, const struct net *net,
 	if (p->next != OFF && net == p->net &&
 	    (!p->port || p->port == port_of(ct))) {
 		mode = p->next;
-		WRITE_ONCE(p->next, WATCH);
+		if (mode != HOLD)
+			WRITE_ONCE(p->next, WATCH);
 		p->came = ++order;
 		p->about = port_of(ct);
 		WRITE_ONCE(p->hits, p->hits + 1);
@@ -180,6 +183,24 @@ void nfsync_inject_at(enum nfsync_inject i, const struct net *net,
 		      const struct nf_conn *ct)
 {
 	nfsync_inject_poke(i, net, ct, NULL);
+}
+
+/**
+ * nfsync_inject_held_off() - somebody comes by who can come again later
+ * @i: which point, one that is no place to wait at
+ * @net: of the device
+ *
+ * A timer interrupts anybody, whatever locks he has; a test that wants it to
+ * interrupt nobody in particular holds it off until it does.
+ *
+ * Context: any.
+ * Return: true if it is to come again.
+ */
+bool nfsync_inject_held_off(enum nfsync_inject i, const struct net *net)
+{
+	struct point *p = &points[i];
+
+	return READ_ONCE(p->next) != OFF && arrive(p, net, NULL, NULL) == HOLD;
 }
 
 /**

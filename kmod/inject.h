@@ -22,6 +22,7 @@ struct nf_conn;
  */
 #define NFSYNC_INJECT_POINTS(_) \
 	/* queue.c */ \
+	_(TIMEOUT, "timeout", SPIN)		/* the flush interval is over */ \
 	_(UPDATE, "update", SPIN)		/* before the slice lock */ \
 	_(LINK, "link", SPIN)			/* linked; the marker can be poked */ \
 	_(DELETE, "delete", SPIN)		/* before the slice lock */ \
@@ -35,6 +36,7 @@ struct nf_conn;
 	_(SEND_TAKEN, "send_taken", SPIN)	/* detached, not written yet */ \
 	/* state.c */ \
 	_(STATE_HASH, "state_hash", SPIN)	/* made, not findable yet */ \
+	_(STATE_HALF, "state_half", SPIN)	/* found by its id alone */ \
 	_(UNHASH, "unhash", SPIN)		/* DEAD, still findable */ \
 	_(UNHASHED, "unhashed", SPIN)		/* not any more, before the put */ \
 	_(WALK_PAUSE, "walk_pause", SLEEP)	/* a transfer, between chunks */ \
@@ -55,6 +57,7 @@ struct nf_conn;
 	_(DOWN_QUIET, "down_quiet", SLEEP)	/* whoever saw it up is through */ \
 	/* receive.c */ \
 	_(RECEIVE, "receive", SPIN)		/* a frame for us, the device up */ \
+	_(BURY, "bury", SPIN)			/* a DEL, its state was looked for */ \
 	_(CLR, "clr", SLEEP)			/* the work of a CLR begins */ \
 	_(CLR_WALK, "clr_walk", SLEEP)		/* all in front is applied */ \
 	/* import.c */ \
@@ -79,6 +82,7 @@ void nfsync_inject_at(enum nfsync_inject i, const struct net *net,
 		      const struct nf_conn *ct);
 void nfsync_inject_poke(enum nfsync_inject i, const struct net *net,
 			const struct nf_conn *ct, u8 *byte);
+bool nfsync_inject_held_off(enum nfsync_inject i, const struct net *net);
 bool nfsync_inject_poked(void);
 struct dentry *nfsync_inject_register(void);
 void nfsync_inject_unregister(void);
@@ -91,10 +95,15 @@ void nfsync_inject_unregister(void);
 #define NFSYNC_INJECT_POKE(sym, net, ct, byte) \
 	nfsync_inject_poke(NFSYNC_INJECT_##sym, net, ct, byte)
 
+/* Is who comes there to come again later? */
+#define NFSYNC_INJECT_HELD_OFF(sym, net) \
+	nfsync_inject_held_off(NFSYNC_INJECT_##sym, net)
+
 #else
 
 #define NFSYNC_INJECT_AT(sym, net, ct)		do { } while (0)
 #define NFSYNC_INJECT_POKE(sym, net, ct, byte)	do { } while (0)
+#define NFSYNC_INJECT_HELD_OFF(sym, net)	false
 
 static inline bool nfsync_inject_poked(void)
 {

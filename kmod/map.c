@@ -18,10 +18,7 @@
 #define MAP_PROTO_ICMP		1
 #define MAP_PROTO_TCP		6
 #define MAP_PROTO_UDP		17
-#define MAP_PROTO_DCCP		33
 #define MAP_PROTO_ICMPV6	58
-#define MAP_PROTO_SCTP		132
-#define MAP_PROTO_PFSYNC	240
 
 #define MAP_ECHO		8
 #define MAP_ECHO6		128
@@ -351,21 +348,19 @@ static bool is_rerouted(const struct nfsync_msg_state *m)
 	       m->rtableid[0] < -1 || m->rtableid[1] < -1;
 }
 
-/* SCTP and DCCP need a state of their own that is not mapped */
+/* Those that are told of, too: the others have no numbers, or more than ports */
 static bool proto_good(u8 proto, u8 af)
 {
 	switch (proto) {
-	case 0:
-	case MAP_PROTO_DCCP:
-	case MAP_PROTO_SCTP:
-	case MAP_PROTO_PFSYNC:
-		return false;
+	case MAP_PROTO_TCP:
+	case MAP_PROTO_UDP:
+		return true;
 	case MAP_PROTO_ICMP:
 		return af == NFSYNC_AF_INET;
 	case MAP_PROTO_ICMPV6:
 		return af == NFSYNC_AF_INET6;
 	default:
-		return true;
+		return false;
 	}
 }
 

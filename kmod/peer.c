@@ -79,16 +79,20 @@ static void set_locked(struct nfsync_dev *nd, enum pfsync_verdict verdict)
 }
 
 /**
- * nfsync_peer_set() - give a new verdict and show it
+ * nfsync_peer_set() - what a transfer made of the verdict
  * @nd: device
  * @verdict: enum pfsync_verdict
+ *
+ * Of what came over a link that is gone there is no verdict any more but the
+ * one that nfsync_peer_link() gave, which comes behind nd->link.
  *
  * Context: softirq or process.
  */
 void nfsync_peer_set(struct nfsync_dev *nd, enum pfsync_verdict verdict)
 {
 	spin_lock_bh(&nd->peers.lock);
-	set_locked(nd, verdict);
+	if (READ_ONCE(nd->link))
+		set_locked(nd, verdict);
 	spin_unlock_bh(&nd->peers.lock);
 }
 
@@ -120,6 +124,7 @@ static unsigned int count_live(const struct nfsync_peers *p)
  *
  * Whoever serves goes on, for it lost nothing by asking.  One that joins
  * tells the two cases apart: nobody is there, or somebody is and it failed.
+ * Without a link it can't know, see nfsync_peer_set().
  *
  * Context: softirq or process.
  */
@@ -128,10 +133,13 @@ void nfsync_peer_trouble(struct nfsync_dev *nd)
 	struct nfsync_peers *p = &nd->peers;
 
 	spin_lock_bh(&p->lock);
+	if (!READ_ONCE(nd->link))
+		goto out;
 	if (!count_live(p))
 		set_locked(nd, PFSYNC_VERDICT_ALONE);
 	else if (p->verdict == PFSYNC_VERDICT_JOINING)
 		set_locked(nd, PFSYNC_VERDICT_NOT_IN_SYNC);
+out:
 	spin_unlock_bh(&p->lock);
 }
 
@@ -399,13 +407,15 @@ bool nfsync_peer_frame(struct nfsync_dev *nd, __be32 saddr,
 	struct nfsync_peers *p = &nd->peers;
 	enum nfsync_gap_verdict v = NFSYNC_GAP_NEW;
 	struct nfsync_peer *peer;
+	bool anew;
 	u64 lost;
 
 	spin_lock_bh(&p->lock);
 	peer = find(p, m->creatorid);
 	if (!peer)
 		peer = add(p, m->creatorid, saddr);
-	if (peer->incarnation == m->incarnation) {
+	anew = peer->incarnation != m->incarnation;
+	if (!anew) {
 		v = nfsync_gap_see(&peer->gap, m->seq);
 	} else {
 		/* a new life, or a new link: not numbers tell what is missing */
@@ -421,6 +431,9 @@ bool nfsync_peer_frame(struct nfsync_dev *nd, __be32 saddr,
 	lost = new_losses(peer);
 	spin_unlock_bh(&p->lock);
 
+	/* a transfer lacks what went with the old numbers */
+	if (unlikely(anew))
+		nfsync_bulk_gone(nd, m->creatorid);
 	act_on_losses(nd, m->creatorid, lost);
 	if (v == NFSYNC_GAP_NEW)
 		return true;
@@ -796,8 +809,21 @@ void nfsync_peer_start(struct nfsync_dev *nd)
 }
 
 /**
+ * nfsync_peer_quiet() - no hello any more
+ * @nd: device that is down, after a grace period
+ *
+ * Before a transfer is stopped: the work may ask for one.
+ *
+ * Context: process, RTNL.
+ */
+void nfsync_peer_quiet(struct nfsync_dev *nd)
+{
+	cancel_delayed_work_sync(&nd->peers.hello);
+}
+
+/**
  * nfsync_peer_stop() - say good-bye and forget everybody
- * @nd: device that is down, after a grace period, its syncdev still there
+ * @nd: device that is down and quiet, its syncdev still there
  *
  * Context: process, RTNL.
  */
@@ -809,7 +835,6 @@ void nfsync_peer_stop(struct nfsync_dev *nd)
 	};
 	struct nfsync_peers *p = &nd->peers;
 
-	cancel_delayed_work_sync(&p->hello);
 	cancel_delayed_work_sync(&p->notify);
 	nfsync_send_hello(nd, &m);
 	spin_lock_bh(&p->lock);

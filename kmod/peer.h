@@ -68,6 +68,7 @@ struct nfsync_peers {
 
 void nfsync_peer_init(struct nfsync_dev *nd);
 void nfsync_peer_start(struct nfsync_dev *nd);
+void nfsync_peer_quiet(struct nfsync_dev *nd);
 void nfsync_peer_stop(struct nfsync_dev *nd);
 void nfsync_peer_link(struct nfsync_dev *nd, bool link);
 void nfsync_peer_set(struct nfsync_dev *nd, enum pfsync_verdict verdict);

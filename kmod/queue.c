@@ -29,9 +29,6 @@
 /* As many DELs as that are worth a CLR, which the peers walk a table for */
 #define PURGE_MIN	8
 
-/* Of more creators than that the DELs leave one by one */
-#define PURGE_CREATORS	8
-
 static const u8 marker_action[NFSYNC_Q_MAX] = {
 	[NFSYNC_Q_UPD_C]	= NFSYNC_ACT_UPD_C,
 	[NFSYNC_Q_DEL]		= NFSYNC_ACT_DEL_C,
@@ -105,11 +102,13 @@ static bool slice_by_hand(const struct nfsync_slice *sl)
 static void slice_timeout(struct timer_list *t)
 {
 	struct nfsync_slice *sl = timer_container_of(sl, t, timer);
+	bool later = NFSYNC_INJECT_HELD_OFF(TIMEOUT, sl->nd->net);
 	bool hold;
 
 	spin_lock_bh(&sl->lock);
-	hold = !sl->stopped && slice_by_hand(sl) && sl->held < HELD_MAX;
-	sl->held = hold ? sl->held + 1 : 0;
+	hold = !sl->stopped &&
+	       (later || (slice_by_hand(sl) && sl->held < HELD_MAX));
+	sl->held = hold && !later ? sl->held + 1 : 0;
 	if (hold)
 		mod_timer(t, jiffies +
 			  msecs_to_jiffies(READ_ONCE(sl->nd->cfg.flush_ms)));
@@ -148,6 +147,7 @@ int nfsync_queue_init(struct nfsync_dev *nd)
 	struct nfsync_queue *q = &nd->queue;
 	unsigned int i;
 
+	spin_lock_init(&q->spared_lock);
 	q->n_slices = num_possible_cpus();
 	q->seed = get_random_u32();
 	q->slice = kvcalloc(q->n_slices, sizeof(*q->slice), GFP_KERNEL);
@@ -192,6 +192,7 @@ void nfsync_queue_start(struct nfsync_dev *nd)
 {
 	unsigned int i;
 
+	WRITE_ONCE(nd->queue.spared.n, 0);
 	for (i = 0; i < nd->queue.n_slices; i++) {
 		struct nfsync_slice *sl = &nd->queue.slice[i];
 
@@ -572,17 +573,21 @@ void nfsync_queue_ack(struct nfsync_dev *nd, u64 id, u32 creatorid)
  * @creatorid: its creator, host order
  *
  * Context: softirq, no lock held.
+ * Return: false if too many are owed, and this one is not.
  */
-void nfsync_queue_deny(struct nfsync_dev *nd, u64 id, u32 creatorid)
+bool nfsync_queue_deny(struct nfsync_dev *nd, u64 id, u32 creatorid)
 {
 	struct nfsync_slice *sl = slice_of_id(nd, id);
+	bool queued;
 
 	spin_lock_bh(&sl->lock);
-	if (idq_add(sl, &sl->deny, id, creatorid))
-		slice_arm(sl, false);
+	queued = idq_add(sl, &sl->deny, id, creatorid);
+	if (queued)
+		slice_arm(sl, sl->deny.n > NFSYNC_IDQ_MAX / 2);
 	else
 		nfsync_stats_inc(nd, PFSYNC_STAT_DENY_LIMITED);
 	slice_unlock(sl);
+	return queued;
 }
 
 /**
@@ -704,34 +709,63 @@ bool nfsync_queue_take(struct nfsync_slice *sl, size_t room,
 	return more;
 }
 
-/* A set of creators, small enough to look through */
-struct creators {
-	u32 v[PURGE_CREATORS];
-	unsigned int n;
-};
-
-static bool creators_add(struct creators *c, u32 creatorid)
+static bool creators_have(const struct nfsync_creators *c, u32 creatorid)
 {
-	unsigned int i;
+	unsigned int i, n = READ_ONCE(c->n);
 
-	for (i = 0; i < c->n; i++)
-		if (c->v[i] == creatorid)
+	for (i = 0; i < min_t(unsigned int, n, NFSYNC_CREATORS_MAX); i++)
+		if (READ_ONCE(c->v[i]) == creatorid)
 			return true;
-	if (c->n == PURGE_CREATORS)
+	return n > NFSYNC_CREATORS_MAX;
+}
+
+static bool creators_add(struct nfsync_creators *c, u32 creatorid)
+{
+	if (creators_have(c, creatorid))
+		return true;
+	if (c->n == NFSYNC_CREATORS_MAX)
 		return false;
-	c->v[c->n++] = creatorid;
+	WRITE_ONCE(c->v[c->n], creatorid);
+	/* who looks meanwhile finds each that is counted */
+	smp_store_release(&c->n, c->n + 1);
 	return true;
+}
+
+/**
+ * nfsync_queue_spare() - one of that creator's ended here and nobody was told
+ * @nd: device
+ * @creatorid: host order
+ *
+ * The peers may still have it, and it may be alive there: until the device
+ * comes up anew no CLR speaks of that creator, its ends are told one by one.
+ * Before the state leaves the table, which an empty table waits for.
+ *
+ * Context: softirq or process, no lock held.
+ */
+void nfsync_queue_spare(struct nfsync_dev *nd, u32 creatorid)
+{
+	struct nfsync_queue *q = &nd->queue;
+
+	if (likely(creators_have(&q->spared, creatorid)))
+		return;
+	spin_lock_bh(&q->spared_lock);
+	if (!creators_add(&q->spared, creatorid))
+		WRITE_ONCE(q->spared.n, NFSYNC_CREATORS_MAX + 1);
+	spin_unlock_bh(&q->spared_lock);
+	/* in front of the table's count; with the cmpxchg of queue_begin() */
+	smp_mb();
 }
 
 /* One DEL that a CLR will stand for; NULL: no more of them */
 static struct nfsync_state *purge_one(struct nfsync_slice *sl,
-				      struct creators *c)
+				      struct nfsync_creators *c)
 {
 	struct nfsync_state *st;
 
 	spin_lock_bh(&sl->lock);
 	st = slice_first(sl, NFSYNC_Q_DEL);
-	if (st && !creators_add(c, st->creatorid))
+	if (st && (creators_have(&sl->nd->queue.spared, st->creatorid) ||
+		   !creators_add(c, st->creatorid)))
 		st = NULL;
 	if (st)
 		slice_unlink(sl, st);
@@ -760,7 +794,7 @@ static bool queue_emptied(const struct nfsync_dev *nd)
 static void queue_clear(struct nfsync_dev *nd)
 {
 	struct nfsync_state *st;
-	struct creators c = {};
+	struct nfsync_creators c = {};
 	unsigned int i;
 
 	for (i = 0; i < nd->queue.n_slices; i++)
@@ -775,7 +809,8 @@ static void queue_clear(struct nfsync_dev *nd)
  * @nd: device
  *
  * When the table was emptied by hand that is told first: without a state left,
- * a CLR of each creator says the same as all the DELs that wait.  Neither may
+ * a CLR of each creator says the same as all the DELs that wait, unless one of
+ * that creator's ended in silence (nfsync_queue_spare()).  Neither may
  * it overtake what another task has taken and not sent yet, nor be overtaken
  * by the news of a state that comes up meanwhile: so it leaves when no other
  * task is at it, and none begins until it has left.

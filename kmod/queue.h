@@ -70,11 +70,22 @@ struct nfsync_slice {
 	struct nfsync_send *send;	/* the task's own */
 } ____cacheline_aligned_in_smp;
 
+/* A set of creators, small enough to look through; beyond that, of all */
+#define NFSYNC_CREATORS_MAX	8
+
+struct nfsync_creators {
+	u32 v[NFSYNC_CREATORS_MAX];
+	unsigned int n;			/* MAX + 1: all */
+};
+
 struct nfsync_queue {
 	struct nfsync_slice *slice;
 	unsigned int n_slices;
 	u32 seed;			/* nobody aims at a slice */
 	atomic_t sending;		/* tasks that are at it; -1: a CLR is */
+
+	spinlock_t spared_lock;		/* for writers of spared */
+	struct nfsync_creators spared;	/* no CLR of theirs, see queue_spare() */
 };
 
 /* Where a detached batch goes; filled under the lock, read by the task */
@@ -102,8 +113,9 @@ void nfsync_queue_update_full(struct nfsync_dev *nd, struct nfsync_state *st,
 			      bool urgent);
 bool nfsync_queue_delete(struct nfsync_dev *nd, struct nfsync_state *st,
 			 bool announce, bool by_hand);
+void nfsync_queue_spare(struct nfsync_dev *nd, u32 creatorid);
 void nfsync_queue_ack(struct nfsync_dev *nd, u64 id, u32 creatorid);
-void nfsync_queue_deny(struct nfsync_dev *nd, u64 id, u32 creatorid);
+bool nfsync_queue_deny(struct nfsync_dev *nd, u64 id, u32 creatorid);
 bool nfsync_queue_request(struct nfsync_dev *nd, u64 id, u32 creatorid,
 			  u32 pause);
 

@@ -9,6 +9,7 @@
 #include <net/ip.h>
 #include <net/protocol.h>
 #include "audit.h"
+#include "conntrack.h"
 #include "device.h"
 #include "held.h"
 #include "import.h"
@@ -34,7 +35,9 @@ static bool is_buried(struct nfsync_dev *nd, const struct nfsync_msg_state *m)
 	switch (nfsync_tomb_judge(nd, m->id, m->creatorid, sign)) {
 	case NFSYNC_TOMB_DENY:
 		nfsync_stats_inc(nd, PFSYNC_STAT_TOMB_DENIED);
-		nfsync_queue_deny(nd, m->id, m->creatorid);
+		/* who does not hear of it keeps what nobody else has */
+		if (!nfsync_queue_deny(nd, m->id, m->creatorid))
+			nfsync_bulk_refused(nd, m->creatorid);
 		return true;
 	case NFSYNC_TOMB_ASK:
 		nfsync_stats_inc(nd, PFSYNC_STAT_TOMB_ASKED);
@@ -46,6 +49,24 @@ static bool is_buried(struct nfsync_dev *nd, const struct nfsync_msg_state *m)
 	default:
 		return false;
 	}
+}
+
+/* Returns the state, if there is one now */
+static struct nfsync_state *state_new(struct nfsync_dev *nd,
+				      const struct nfsync_msg_state *m)
+{
+	struct nfsync_state *st;
+
+	if (is_buried(nd, m))
+		return NULL;
+	st = nfsync_import_state(nd, m);
+	if (!st || st->id != m->id || st->creatorid != m->creatorid ||
+	    !nfsync_tomb_told(nd, m->id, m->creatorid))
+		return st;
+
+	/* its DEL came meanwhile, on another processor: see delete_id() */
+	nfsync_import_kill(nd, st);
+	return NULL;
 }
 
 static void state_message(const struct frame *fr,
@@ -66,7 +87,7 @@ static void state_message(const struct frame *fr,
 				     m->has_ext ? &m->ext : NULL, m->expire);
 		nfsync_state_put(st);
 	} else {
-		st = is_buried(nd, m) ? NULL : nfsync_import_state(nd, m);
+		st = state_new(nd, m);
 	}
 	/* whoever speaks of it knows it (B-21) */
 	if (st)
@@ -158,18 +179,28 @@ static void in_upd_req(const struct frame *fr,
 	}
 }
 
+static bool is_over(const struct nf_conn *ct)
+{
+	return nf_ct_protonum(ct) == IPPROTO_TCP &&
+	       nfsync_conntrack_tcp_over(READ_ONCE(ct->proto.tcp.state));
+}
+
 /*
  * Is a DEL to be answered and not obeyed (design 7)?  A Linux node announces
  * the end of what its own packets moved last: to know better we must have
  * seen some since.  A BSD announces whatever expires there, so that a flow
- * which moved here since it last spoke is alive, however idle.
+ * which moved here since it last spoke is alive, however idle.  A connection
+ * that is over here as well does not come to life again: who refused would
+ * only make the peer learn it once more.
  */
 static bool knows_better(const struct frame *fr, const struct nfsync_state *st)
 {
 	u32 peer_at = READ_ONCE(st->peer_at);
 
+	if (is_over(st->ct))
+		return false;
 	if (fr->number.creatorid)
-		return nfsync_state_moves(st);
+		return nfsync_state_passes(st);
 	return test_bit(NFSYNC_ST_LEARNED, &st->flags) ?
 	       (s32)(READ_ONCE(st->seen_at[0]) - peer_at) > 0 ||
 	       (s32)(READ_ONCE(st->seen_at[1]) - peer_at) > 0 :
@@ -188,8 +219,15 @@ static void delete_id(const struct frame *fr, u64 id, u32 creatorid)
 		nfsync_queue_update_full(nd, st, true);
 		return;
 	}
+	NFSYNC_INJECT_AT(BURY, nd->net, NULL);
 	/* an INS or UPD that this overtook must not bring it to life */
 	nfsync_tomb_put(nd, id, creatorid, NFSYNC_TOMB_TOLD);
+	/*
+	 * Another processor may be at that INS.  What it hashed before it asked
+	 * for the tomb is found now; what it hashes later, it finds the tomb of.
+	 */
+	if (!st)
+		st = nfsync_state_find_id(nd, id, creatorid);
 	if (st)
 		nfsync_import_kill(nd, st);
 	else
@@ -279,26 +317,28 @@ static void in_clr(const struct frame *fr, const struct nfsync_wire_section *s)
 	}
 }
 
-static bool is_cleared(const struct nfsync_clr *c,
-		       const struct nfsync_state *st)
+static const struct nfsync_clr_one *cleared_by(const struct nfsync_clr *c,
+					       const struct nfsync_state *st)
 {
 	unsigned int i;
 
 	for (i = 0; i < c->n; i++)
 		if (st->creatorid == c->v[i].creatorid &&
-		    (s32)(st->import_seq - c->v[i].seq) < 0)
-			return true;
-	return false;
+		    (s32)(READ_ONCE(st->import_seq) - c->v[i].seq) < 0)
+			return &c->v[i];
+	return NULL;
 }
 
 static bool clr_one(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
 {
-	if (!is_cleared(arg, st))
+	const struct nfsync_clr_one *by = cleared_by(arg, st);
+
+	if (!by)
 		return false;
 
-	/* our own that pass here are alive, whoever emptied a table */
-	if (st->creatorid == READ_ONCE(nd->cfg.hostid) &&
-	    nfsync_state_moves(st)) {
+	/* those that pass here are alive, whoever emptied a table */
+	if (nfsync_state_passes(st) && !is_over(st->ct)) {
+		WRITE_ONCE(st->import_seq, by->seq);
 		nfsync_stats_inc(nd, PFSYNC_STAT_DEL_REFUSED);
 		nfsync_queue_update_full(nd, st, false);
 		return false;
@@ -307,11 +347,10 @@ static bool clr_one(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
 	return true;
 }
 
-/* One that should be gone; our own may have moved */
+/* One that should be gone */
 static bool clr_left(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
 {
-	return is_cleared(arg, st) && !test_bit(NFSYNC_ST_DEAD, &st->flags) &&
-	       st->creatorid != READ_ONCE(nd->cfg.hostid);
+	return cleared_by(arg, st) && !test_bit(NFSYNC_ST_DEAD, &st->flags);
 }
 
 static void clr_work(struct work_struct *work)

@@ -9,14 +9,16 @@ struct nfsync_dev;
 /* CLRs that wait for the walk: it is too long for the softirq they came in */
 #define NFSYNC_CLR_MAX	16
 
+struct nfsync_clr_one {
+	u32 creatorid;
+	u32 seq;			/* states imported later stay */
+};
+
 struct nfsync_clr {
 	spinlock_t lock;		/* guards v and n */
 	struct work_struct work;
 	unsigned int n;
-	struct {
-		u32 creatorid;
-		u32 seq;		/* states imported later stay */
-	} v[NFSYNC_CLR_MAX];
+	struct nfsync_clr_one v[NFSYNC_CLR_MAX];
 };
 
 int nfsync_receive_register(void);

@@ -169,6 +169,21 @@ static u8 *put_batch(struct nfsync_dev *nd, struct nfsync_send *s, u8 *p)
 	return p;
 }
 
+/*
+ * From what is left of the block where it suffices.  Since 6.13 the cache keeps
+ * a block that is too short for more than a page, for ever, and gives nothing.
+ */
+static void *body_alloc(struct nfsync_send *s, size_t room)
+{
+	void *body;
+
+	body = page_frag_alloc(&s->frag, room, GFP_ATOMIC | __GFP_NOWARN);
+	if (likely(body) || room <= PAGE_SIZE)
+		return body;
+	page_frag_cache_drain(&s->frag);
+	return page_frag_alloc(&s->frag, room, GFP_ATOMIC | __GFP_NOWARN);
+}
+
 /* A packet with @room bytes of body in one page fragment */
 static struct sk_buff *frame_alloc(struct nfsync_send *s, size_t room,
 				   u8 **body)
@@ -180,7 +195,7 @@ static struct sk_buff *frame_alloc(struct nfsync_send *s, size_t room,
 	if (!skb)
 		return NULL;
 
-	*body = page_frag_alloc(&s->frag, room, GFP_ATOMIC | __GFP_NOWARN);
+	*body = body_alloc(s, room);
 	if (!*body) {
 		kfree_skb(skb);
 		return NULL;
@@ -423,17 +438,21 @@ int nfsync_send_hello(struct nfsync_dev *nd, const struct nfsync_msg_hello *m)
  * @nd: device
  * @creatorid: host order
  *
+ * Nothing else remembers what it says: without memory its number is used up all
+ * the same, so that the peers see that a frame was lost and ask for everything.
+ *
  * Context: softirq.
- * Return: 0 or what kept it from leaving.
  */
-int nfsync_send_clr(struct nfsync_dev *nd, u32 creatorid)
+void nfsync_send_clr(struct nfsync_dev *nd, u32 creatorid)
 {
 	const struct nfsync_msg_clr m = { .creatorid = creatorid };
+	u8 unused[NUMBER_LEN];
 	struct control c;
-	int err = control_begin(nd, &c);
 
-	if (err)
-		return err;
+	if (control_begin(nd, &c)) {
+		put_number(nd, unused);
+		return;
+	}
 	nfsync_wire_put_clr(control_add(&c, NFSYNC_ACT_CLR), &m);
-	return control_xmit(nd, &c, PFSYNC_STAT_TX_CLR);
+	control_xmit(nd, &c, PFSYNC_STAT_TX_CLR);
 }

@@ -11,7 +11,7 @@ int nfsync_send_start(struct nfsync_dev *nd);
 int nfsync_send_end(struct nfsync_dev *nd, const struct nfsync_msg_total *m,
 		    u32 endtime);
 int nfsync_send_hello(struct nfsync_dev *nd, const struct nfsync_msg_hello *m);
-int nfsync_send_clr(struct nfsync_dev *nd, u32 creatorid);
+void nfsync_send_clr(struct nfsync_dev *nd, u32 creatorid);
 int nfsync_send_bulk_request(struct nfsync_dev *nd);
 
 #endif /* _NFSYNC_SEND_H */

@@ -224,40 +224,45 @@ void nfsync_state_put(struct nfsync_state *st)
 }
 
 /*
- * By id first, by ct last: a state found by its entry can be told, one found
- * by its id alone is in nobody's way.  Both can fail by -EEXIST when another
- * CPU was faster, and by -ENOMEM or -E2BIG.
+ * The entry's end may have been told before its state could be found, and then
+ * nobody tells it again.  Who ends it marks it first and looks for the state
+ * then; we look for the mark when the state is there.  So it is with who found
+ * the state by its id and ended that, before it could be found by its entry.
  */
-static int state_hash(struct nfsync_state_table *t, struct nfsync_state *st)
+static bool came_late(const struct nfsync_state *st)
 {
-	int err;
-
-	err = rhashtable_lookup_insert_fast(&t->by_id, &st->by_id,
-					    by_id_params);
-	if (err)
-		return err;
-
-	err = rhashtable_lookup_insert_fast(&t->by_ct, &st->by_ct,
-					    by_ct_params);
-	if (err)
-		rhashtable_remove_fast(&t->by_id, &st->by_id, by_id_params);
-	return err;
+	/* between the hash and the marks; with the one of nf_ct_delete() */
+	smp_mb();
+	return unlikely(nf_ct_is_dying(st->ct) ||
+			test_bit(NFSYNC_ST_DEAD, &st->flags));
 }
 
 /*
- * The entry's end may have been told before its state could be found, and then
- * nobody tells it again.  Who ends it marks it first and looks for the state
- * then; we look for the mark when the state is there.
+ * By id first, by ct last.  Each can fail by -EEXIST when another CPU was
+ * faster, and by -ENOMEM or -E2BIG.  From the first on it is found: others may
+ * tell of it, and end it, while we are at the second, so the caller holds it
+ * and what fails then ends as every state does.  Returns true if it is there.
  */
-static bool came_late(struct nfsync_dev *nd, struct nfsync_state *st)
+static bool state_hash(struct nfsync_dev *nd, struct nfsync_state *st)
 {
-	/* between the hash and the mark; with the one of nf_ct_delete() */
-	smp_mb();
-	if (likely(!nf_ct_is_dying(st->ct)))
+	struct nfsync_state_table *t = &nd->table;
+
+	if (rhashtable_lookup_insert_fast(&t->by_id, &st->by_id,
+					  by_id_params)) {
+		nfsync_state_put(st);
 		return false;
+	}
+	NFSYNC_INJECT_AT(STATE_HALF, nd->net, st->ct);
+	if (!rhashtable_lookup_insert_fast(&t->by_ct, &st->by_ct,
+					   by_ct_params) && !came_late(st))
+		return true;
+
 	if (nfsync_queue_delete(nd, st, false, false))
 		nfsync_state_unhash(nd, st);
-	return true;
+	else
+		/* who did may have been there before us */
+		rhashtable_remove_fast(&t->by_ct, &st->by_ct, by_ct_params);
+	return false;
 }
 
 static struct nfsync_state *state_create(struct nfsync_dev *nd,
@@ -265,6 +270,7 @@ static struct nfsync_state *state_create(struct nfsync_dev *nd,
 					 u32 creatorid, unsigned long flags)
 {
 	struct nfsync_state *st;
+	bool there;
 
 	st = kmem_cache_zalloc(state_cache, GFP_ATOMIC);
 	if (!st)
@@ -288,16 +294,12 @@ static struct nfsync_state *state_create(struct nfsync_dev *nd,
 	if (flags & BIT(NFSYNC_ST_LEARNED))
 		st->heard_gen = READ_ONCE(nd->bulk.gen);
 	INIT_LIST_HEAD(&st->link);
-	refcount_set(&st->refs, 1);
+	/* the table's and ours */
+	refcount_set(&st->refs, 2);
 	NFSYNC_INJECT_AT(STATE_HASH, nd->net, ct);
-	if (state_hash(&nd->table, st)) {
-		/* never visible to one who could hold it beyond RCU */
-		nfsync_audit_died();
-		nf_ct_put(ct);
-		call_rcu(&st->rcu, state_free_rcu);
-		return NULL;
-	}
-	return came_late(nd, st) ? NULL : st;
+	there = state_hash(nd, st);
+	nfsync_state_put(st);
+	return there ? st : NULL;
 }
 
 /**

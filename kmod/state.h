@@ -158,6 +158,12 @@ static inline bool nfsync_state_moves(const struct nfsync_state *st)
 	       now - READ_ONCE(st->seen_at[1]) < NFSYNC_STATE_MOVES;
 }
 
+/* The same by what was seen, and not by what is assumed of older entries */
+static inline bool nfsync_state_passes(const struct nfsync_state *st)
+{
+	return nfsync_state_moves(st) && !test_bit(NFSYNC_ST_ASSUMED, &st->flags);
+}
+
 /*
  * Both directions count as having passed here just now, unless a peer shows
  * that they pass there

@@ -100,6 +100,32 @@ void nfsync_tomb_put(struct nfsync_dev *nd, u64 id, u32 creatorid,
 	spin_unlock_bh(&t->lock);
 }
 
+/**
+ * nfsync_tomb_told() - has a peer said that it ended, and nobody since?
+ * @nd: device
+ * @id: its id, host order
+ * @creatorid: its creator, host order
+ *
+ * For who has made a state that nfsync_tomb_judge() let pass: the end came
+ * later than that.
+ *
+ * Context: softirq or process.
+ * Return: true if so.
+ */
+bool nfsync_tomb_told(struct nfsync_dev *nd, u64 id, u32 creatorid)
+{
+	struct nfsync_tombs *t = &nd->tombs;
+	struct nfsync_tomb *b = bucket_of(t, id);
+	unsigned int i;
+	bool told;
+
+	spin_lock_bh(&t->lock);
+	i = find(b, id, creatorid);
+	told = i < NFSYNC_TOMB_WAYS && b[i].kind == NFSYNC_TOMB_TOLD;
+	spin_unlock_bh(&t->lock);
+	return told;
+}
+
 /*
  * A state of our own creation that is not here has ended here, remembered or
  * not; but ids from before we booted are those that a rejoining node wants.

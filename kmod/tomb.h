@@ -57,6 +57,7 @@ void nfsync_tomb_destroy(struct nfsync_dev *nd);
 void nfsync_tomb_flush(struct nfsync_dev *nd);
 void nfsync_tomb_put(struct nfsync_dev *nd, u64 id, u32 creatorid,
 		     enum nfsync_tomb_kind kind);
+bool nfsync_tomb_told(struct nfsync_dev *nd, u64 id, u32 creatorid);
 enum nfsync_tomb_advice nfsync_tomb_judge(struct nfsync_dev *nd, u64 id,
 					  u32 creatorid,
 					  enum nfsync_tomb_sign sign);

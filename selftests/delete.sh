@@ -84,7 +84,7 @@ test_close_and_expiry()
 
 	start_empty
 	before=$(stat_get "$fw2" imp_deleted)
-	set_timeouts 60 "$fw1"
+	set_timeouts 600 "$fw1"
 	check "tcp" flow_cl -n 20 -e
 	check "tcp over ipv6" flow_cl6 -n 20 -e
 	check "tcp with rst" flow_cl -n 20 -a
@@ -93,7 +93,7 @@ test_close_and_expiry()
 	check "ping" ping_cl "$SV4" 2
 	check "ping over ipv6" ping_cl "$SV6" 2
 	check "quiet" wait_quiet "$fw1"
-	# those of fw2 have a minute left: what it loses it was told to lose
+	# those of fw2 have ten minutes left: what it loses it was told to lose
 	expect "entries on fw1" "$(ct_list "$fw1" | wc -l)" eq 102
 	check "about to expire" wait_for "$WAIT" is_short "$fw1"
 	check "expired on fw1" wait_for "$WAIT" is_reaped "$fw1"

@@ -59,9 +59,11 @@ test_flush_of_what_two_nodes_created()
 	check "on fw1" wait_states "$fw1" 400
 	check "quiet" wait_quiet "$fw1" "$fw2"
 	clr=$(stat_get "$fw1" tx_clr)
+	ip -n "$fw1" link set "$DEV" type pfsync flush 200
 	ct_flush "$fw1"
 	# fw1 has no say in what it merely learned of
 	check "its own are gone from fw2" wait_ports "$fw2" 20000 29999 0
+	ip -n "$fw1" link set "$DEV" type pfsync flush 10
 	expect "CLRs" "$(($(stat_get "$fw1" tx_clr) - clr))" ge 1
 	expect "those of fw2 stay there" \
 		"$(ports_in "$fw2" 40000 49999)" eq 200
@@ -143,7 +145,7 @@ learned()
 
 test_clr()
 {
-	local i seen
+	local i seen told
 
 	start_empty
 	for ((i = 0; i < 3; i++)); do
@@ -153,6 +155,7 @@ test_clr()
 	check "entries" ct_add "$fw1" 40000 3
 	check "on fw2" wait_states "$fw2" 9
 	seen=$(stat_get "$fw2" rx_clr)
+	told=$(stat_get "$fw2" tx_del_c)
 	raw clr,creator=0x12345678
 	# states float: none of them is of an interface
 	raw clr,creator=0x77777777,ifname=eth7
@@ -167,7 +170,7 @@ test_clr()
 	raw "clr,creator=$HOSTID"
 	check "those of fw1" wait_states "$fw2" 0
 	expect "on fw1" "$(ct_count "$fw1")" eq 3
-	expect "deletions told by fw2" "$(stat_get "$fw2" tx_del_c)" eq 0
+	expect "deletions told by fw2" "$(stat_get "$fw2" tx_del_c)" eq "$told"
 }
 
 # Somebody tells fw1 to forget what it forwards right now
@@ -186,10 +189,38 @@ test_clr_of_live_flows()
 	expect "invalid on fw1" "$(invalid_count "$fw1")" eq 0
 }
 
+# fw1 was active: what it created and fw2 has now is none of its business, whether
+# it moves in this very moment or not
+test_flush_where_the_flows_were()
+{
+	local clr
+
+	start_empty
+	flows moved -n 20 -r 0 -w 4000 -p 31000
+	check "on fw2" wait_ports "$fw2" 31000 31999 20 \
+		-p tcp --state ESTABLISHED
+	check "fw2 gets the gateway" move_gateway "$fw2"
+	check "they move there" wait_packets "$fw2" lan 80
+	check "entries" ct_add "$fw1" 20000 100
+	check "on fw2" wait_states "$fw2" 120
+	check "quiet" wait_quiet "$fw1" "$fw2"
+	clr=$(stat_get "$fw1" tx_clr)
+	ct_flush "$fw1"
+	check "its own are gone from fw2" wait_ports "$fw2" 20000 29999 0
+	expect "those that moved" "$(ports_in "$fw2" 31000 31999 \
+		-p tcp --state ESTABLISHED)" eq 20
+	expect "CLRs" "$(stat_get "$fw1" tx_clr)" eq "$clr"
+	flows_end moved
+	healed "flush where the flows were"
+	expect "invalid on fw2" "$(invalid_count "$fw2")" eq 0
+	check "gateway returns" move_gateway "$fw1"
+}
+
 need_nfsync
 need_plugin
 topo_up || skip_all "the topology cannot be set up here"
 nfsync_pair_by_name "$HOSTID" || skip_all "nfsync does not come up"
 run_tests test_flush_of_idle_entries test_flush_of_what_two_nodes_created \
 	test_flush_under_traffic test_flush_again_and_again \
-	test_flush_of_the_standby test_clr test_clr_of_live_flows
+	test_flush_of_the_standby test_clr test_clr_of_live_flows \
+	test_flush_where_the_flows_were

@@ -25,88 +25,10 @@
 . "$(dirname "$0")/peers.sh"
 # shellcheck source=objects.sh
 . "$(dirname "$0")/objects.sh"
+# shellcheck source=frames.sh
+. "$(dirname "$0")/frames.sh"
 
-: "${FUZZ_SECONDS:=20}"
-: "${FUZZ_SEED:=$((RANDOM << 15 | RANDOM))}"
-OWN=0x11112222
 N=$(scaled 3000 500)
-
-# snap BEFORE|AFTER: the counters of fw1 and of its peer
-snap()
-{
-	in_ns "$fw1" ethtool -S "$DEV" > "$TMP/$1.own" &&
-		in_ns "$fw2" ethtool -S "$DEV" > "$TMP/$1.peer"
-}
-
-# counted [REASON]: fw1 counted each frame since then as fuzzsync's report says,
-# or all of them under one reason. What its peer sent is in its counters too,
-# and a frame that is numbered may be one that came before.
-counted()
-{
-	snap after || return 1
-	awk -v reason="${1:-}" '
-	function wrong(text) { printf "%s; ", text; failed = 1 }
-	function moved(c) { return new["own", c] - old["own", c] }
-	function said(c) { return new["peer", c] - old["peer", c] }
-	function between(c, least, most) {
-		if (moved(c) < least || moved(c) > most)
-			wrong(c " moved by " moved(c) ", wanted " least \
-				(most > least ? " to " most : ""))
-	}
-	BEGIN {
-		n_refusals = split("badif badttl rx_own badauth rx_down " \
-			"rx_nomem hdrops badver badlen badact", refusals)
-		n_messages = split("rx_clr tx_clr rx_ins tx_ins " \
-			"rx_ins_ack tx_ins_ack rx_upd tx_upd " \
-			"rx_upd_c tx_upd_c rx_upd_req tx_upd_req " \
-			"rx_del none rx_del_c tx_del_c rx_bus tx_bus " \
-			"rx_tdb none rx_skipped none rx_frame opackets " \
-			"rx_hello tx_hello rx_total tx_bus", messages)
-	}
-	FNR == 1 { file++ }
-	file == 1 && $1 == "maybe" { maybe[$2] = $3; next }
-	file == 1 { sure[$1] = $2; next }
-	NF == 2 {
-		sub(/:$/, "", $1)
-		node = file % 2 ? "peer" : "own"
-		if (file <= 3)
-			old[node, $1] = $2
-		else
-			new[node, $1] = $2
-	}
-	END {
-		if (file != 5)
-			wrong("no counters")
-		sent = sure["sent"]
-		between("ipackets", sent + said("opackets"),
-			sent + said("opackets"))
-		for (i = 1; i <= n_refusals; i++) {
-			c = refusals[i]
-			want = reason == "" ? sure[c] + 0 : 0
-			if (c == reason)
-				want = sent + (c == "rx_down" ? said("opackets") : 0)
-			between(c, want, want)
-		}
-		twice = moved("rx_twice") + moved("rx_late")
-		if (twice > sure["numbered"] + said("opackets"))
-			wrong(twice " came before")
-		for (i = 1; i <= n_messages; i += 2) {
-			c = messages[i]
-			least = reason == "" ? sure[c] : 0
-			most = least + (reason == "" ? maybe[c] : 0)
-			peer = reason == "rx_down" ? 0 : said(messages[i + 1])
-			if (!twice && c != "rx_total")
-				least = most + peer
-			between(c, least, most + peer)
-		}
-		if (!failed)
-			printf "%d frames: %d good, %d refused\n", sent,
-				reason == "" ? sure["good"] : 0,
-				reason == "" ? sent - sure["good"] : sent
-		exit failed
-	}' "$TMP/report" "$TMP/before.own" "$TMP/before.peer" \
-		"$TMP/after.own" "$TMP/after.peer"
-}
 
 # fuzz WHAT REASON FUZZSYNC_OPTIONS...: send, and compare the counters
 fuzz()
@@ -128,7 +50,7 @@ record()
 	wait_for "$WAIT" grep -q listening "$OUT" || return 1
 	in_ns "$fw1" rawsync -i sync -s "$FW1_SYNC" upd_req,id=0,creator=0
 	wait_for "$WAIT" grep -q '82080001.*0a030001' "$OUT" || return 1
-	grep -qE '0e4[28]00' "$OUT" || return 1
+	wait_for "$WAIT" grep -qE '0e4[28]00' "$OUT" || return 1
 	kill "$PID"
 	cp "$OUT" "$TMP/recorded"
 	echo "# $(wc -l < "$OUT") frames recorded"
@@ -211,14 +133,6 @@ test_any_frames()
 	kill "$COMER"
 }
 
-# Traffic that nobody asks how it fares
-coming_and_going()
-{
-	spawn "$cl" flow client "$SV4" $((FLOW_PORT + 1)) -n 1000000 -c 4 \
-		-R 10 -T $((1000 + FUZZ_SECONDS))
-	COMER=$PID
-}
-
 # What was made up has been told, asked for and denied: that comes to an end
 test_both_come_to_rest()
 {
@@ -227,19 +141,9 @@ test_both_come_to_rest()
 		"$(stat_get "$fw2" states) on fw2"
 }
 
-# Both forget what was made up, and are as they should be
 test_all_is_well_afterwards()
 {
-	nfsync_down "$fw1"
-	nfsync_down "$fw2"
-	ct_flush "$fw1"
-	ct_flush "$fw2"
-	check "up on both" nfsync_pair
-	start_empty
-	check "connections" flow_cl -n 20 -e
-	flows last -n 5 -H -p 21000
-	healed "in the end"
-	flows_end last
+	well_afterwards
 }
 
 test_nothing_is_left()

@@ -17,17 +17,16 @@
 #   processor 0: whoever stops             processor 1: everything else
 #
 # What stops keeps its processor, and the locks that it has: where it stops in
-# conntrack's netlink, no other conntrack(8) gets through. Frames are received by the processor that
-# sends them, and a timer runs where it was set, so that it is enough to start
-# things there.
+# conntrack's netlink, no other conntrack(8) gets through. Frames are received by
+# the processor that sends them, and a timer runs where it was set, so that it is
+# enough to start things there. A timer interrupts whoever runs there, and stops
+# with his locks: it is held off until that is nobody but busy().
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=peers.sh
 . "$(dirname "$0")/peers.sh"
 
-# ms: who made an entry by netlink is through when its slice's timer ends
-FLUSH=$((200 * (NFSYNC_SLOW > 5 ? 5 : NFSYNC_SLOW)))
 STOPS=0
 GOES=1
 LOW=0x77777777 HIGH=0x88888888	# creators that rawsync speaks for
@@ -123,6 +122,13 @@ points_off()
 	calm
 }
 
+# workers_by MASK: who tells a transfer runs where the scheduler likes, and may
+# not be where something is to stop
+workers_by()
+{
+	printf %x "$1" > /sys/devices/virtual/workqueue/cpumask
+}
+
 # busy: a timer stays where it was set only while that processor has work
 busy()
 {
@@ -155,6 +161,20 @@ stopping()
 	) > "$TMP/stopping" 2>&1 &
 	STOPPING=$!
 	SPAWNED+=("$STOPPING")
+}
+
+# queued COMMAND...: on the processor for what stops, and through with it; what it
+# queued waits for a timer there
+queued()
+{
+	arm "$fw1" timeout hold
+	stopping "$@"
+	ends "$1" "$STOPPING"
+}
+
+timer_comes()
+{
+	check "timer" tee "$INJECT/timeout" <<< off > "$TMP/timer"
 }
 
 # going COMMAND...: in the background, on the other one
@@ -270,12 +290,12 @@ asked_for()
 test_flush_behind_the_taking()
 {
 	begin
+	queued ct_add "$fw1" 20000 8
 	arm "$fw1" send_taken stop
-	stopping ct_add "$fw1" 20000 8
+	timer_comes
 	stopped send_taken
 	ct_flush "$fw1"
 	go_on send_taken
-	ends "entries" "$STOPPING"
 	settled 0
 }
 
@@ -286,12 +306,12 @@ test_flush_in_front_of_the_taking()
 
 	begin
 	told=$(stat_get "$fw1" tx_ins)
+	queued ct_add "$fw1" 20000 1
 	arm "$fw1" send stop
-	stopping ct_add "$fw1" 20000 1
+	timer_comes
 	stopped send
 	ct_flush "$fw1"
 	go_on send
-	ends "entries" "$STOPPING"
 	settled 0
 	expect "told" "$(($(stat_get "$fw1" tx_ins) - told))" eq 0
 }
@@ -300,12 +320,12 @@ test_flush_in_front_of_the_taking()
 test_flush_meets_the_taking()
 {
 	begin
+	queued ct_add "$fw1" 20000 1
 	arm "$fw1" delete watch
 	arm "$fw1" take_locked until delete
-	stopping ct_add "$fw1" 20000 1
+	timer_comes
 	stopped take_locked
 	ct_flush "$fw1"
-	ends "entries" "$STOPPING"
 	expect "taken" "$(point take_locked hits)" ge 1
 	settled 0
 }
@@ -316,13 +336,13 @@ test_the_taking_meets_a_flush()
 
 	begin
 	told=$(stat_get "$fw1" tx_ins)
+	queued ct_add "$fw1" 20000 1
 	arm "$fw1" take watch
 	arm "$fw1" delete_locked until take
 	arm "$fw1" send until delete_locked
-	stopping ct_add "$fw1" 20000 1
+	timer_comes
 	stopped send
 	ct_flush "$fw1"
-	ends "entries" "$STOPPING"
 	settled 0
 	expect "told" "$(($(stat_get "$fw1" tx_ins) - told))" eq 0
 }
@@ -357,52 +377,48 @@ test_news_behind_a_clr()
 	begin
 	told 20000 $MANY
 	told=$(stat_get "$fw1" tx_ins)
+	queued ct_flush "$fw1"
 	arm "$fw1" send_taken watch
 	arm "$fw1" purge_alone stop
-	stopping ct_flush "$fw1"
+	timer_comes
 	stopped purge_alone
 	check "new one" ct_add "$fw1" 30000 1
 	stays_away send_taken
 	expect "told" "$(($(stat_get "$fw1" tx_ins) - told))" eq 0
 	go_on purge_alone
-	ends "flush" "$STOPPING"
 	settled 1
 }
 
-# Everything that can queue it, while it is written
-test_queued_again_while_it_is_written()
+# marked_while_it_is_written: by the time that fw1 tells of one mark, another one
+# and a request have queued it again
+marked_while_it_is_written()
 {
 	local id creator
 
 	begin
 	told 20000 1
 	read -r id creator _ < <(states "$fw1" 20000)
+	queued mark_all "$fw1" 5
 	arm "$fw1" send_taken stop
-	stopping mark_all "$fw1" 5
+	timer_comes
 	stopped send_taken
 	check "mark" mark_all "$fw1" 7
 	check "asked" asked_for "$id" "$creator"
+}
+
+test_queued_again_while_it_is_written()
+{
+	marked_while_it_is_written
 	go_on send_taken
-	ends "mark" "$STOPPING"
 	settled 1
 	expect "mark of fw2's" "$(ct_count "$fw2" -m 7)" eq 1
 }
 
 test_ended_while_it_is_written()
 {
-	local id creator
-
-	begin
-	told 20000 1
-	read -r id creator _ < <(states "$fw1" 20000)
-	arm "$fw1" send_taken stop
-	stopping mark_all "$fw1" 5
-	stopped send_taken
-	check "asked" asked_for "$id" "$creator"
-	check "mark" mark_all "$fw1" 7
+	marked_while_it_is_written
 	check "deleted" udp_del "$fw1" 20000
 	go_on send_taken
-	ends "mark" "$STOPPING"
 	settled 0
 }
 
@@ -493,18 +509,62 @@ test_news_between_unlink_and_put()
 	expect "ends told" $(($(stat_get "$fw2" tx_del_c) - told)) eq 0
 }
 
-# It ends before its state can be found
-test_destroy_of_an_entry_that_is_learned()
+# ends_unfound COMMAND...: an entry that is learned, before its state can be found
+ends_unfound()
 {
-	begin
 	arm "$fw2" state_hash stop
 	stopping learned $ID $LOW 20001
 	stopped state_hash
-	check "deleted" tcp_del "$fw2" 20001
+	check "its end: $1" "$@"
 	go_on state_hash
 	ends "INS" "$STOPPING"
 	expect "states of no entry" "$(n_states "$fw2")" eq 0
 	settled 0
+}
+
+# The DEL finds nothing yet that it could end
+test_del_of_an_entry_that_is_learned()
+{
+	begin
+	ends_unfound raw del_c,id=$ID,creator=$LOW
+}
+
+# It has found what its entry does not lead to yet
+test_del_of_a_state_that_is_half_there()
+{
+	begin
+	arm "$fw2" state_half stop
+	stopping learned $ID $LOW 20001
+	stopped state_half
+	raw del_c,id=$ID,creator=$LOW
+	check "ended" wait_ports "$fw2" 20001 20001 0
+	go_on state_half
+	ends "INS" "$STOPPING"
+	settled 0
+}
+
+# It has found nothing when the INS comes
+test_entry_that_is_learned_behind_a_del()
+{
+	local deleted
+
+	begin
+	deleted=$(stat_get "$fw2" imp_deleted)
+	arm "$fw2" bury stop
+	stopping raw del_c,id=$ID,creator=$LOW
+	stopped bury
+	learned $ID $LOW 20001
+	check "on fw2" wait_states "$fw2" 1
+	go_on bury
+	ends "DEL" "$STOPPING"
+	settled 0
+	expect "by the DEL" $(($(stat_get "$fw2" imp_deleted) - deleted)) eq 1
+}
+
+test_destroy_of_an_entry_that_is_learned()
+{
+	begin
+	ends_unfound tcp_del "$fw2" 20001
 }
 
 test_destroy_of_an_entry_that_is_new()
@@ -715,13 +775,15 @@ test_down_behind_an_event()
 {
 	begin
 	told 20000 3
+	# it is not told any more when the device is down by then
+	arm "$fw1" timeout hold
 	closes "$fw1"
 	arm "$fw1" event stop 20000
 	stopping udp_del "$fw1" 20000
 	stopped event
 	down_waits "$fw1" event
 	back "$fw1"
-	# its end was not told any more, and fw2 gives it back
+	# and fw2 gives it back
 	settled 3
 }
 
@@ -803,7 +865,7 @@ test_netdev_event_behind_a_device_that_goes()
 renew()
 {
 	check "sync up" ip -n "$1" link set sync up
-	check "again" nfsync_up "$1" flush "$FLUSH"
+	check "again" nfsync_up "$1"
 	check "$1 runs" wait_running "$1"
 	both_in_sync
 	settled 2
@@ -863,10 +925,10 @@ test_frame_behind_a_down()
 
 	begin
 	for point in down slot_removed down_quiet; do
-		arm "$fw2" receive watch
 		arm "$fw2" "$point" stop
 		going ip -n "$fw2" link set "$DEV" down
 		stopped "$point"
+		arm "$fw2" receive watch
 		learned $ID $LOW 20001
 		expect "frames seen" "$(point receive hits)" eq 0
 		expect "entries" "$(ct_count "$fw2")" eq 0
@@ -946,6 +1008,7 @@ test_end_of_a_transfer_behind_a_state()
 	ct_flush "$fw2"
 	swept=$(stat_get "$fw2" swept)
 	check "sync frames there" sync_by 1 "$fw2"
+	check "requests elsewhere" sync_by 2 "$fw1"
 	arm "$fw1" tell_end stop
 	arm "$fw2" judge watch
 	arm "$fw2" judged watch
@@ -962,7 +1025,7 @@ test_end_of_a_transfer_behind_a_state()
 	came_by judged
 	in_order state_hash judged
 	ends "fw2 up" "$GOING"
-	check "sync frames anywhere" sync_by 0 "$fw2"
+	check "sync frames anywhere" sync_by 0 "$fw1" "$fw2"
 	points_off
 	back "$fw2"
 	settled 8
@@ -1034,7 +1097,9 @@ need_inject
 topo_up || skip_all "the topology cannot be set up here"
 taskset -cp $GOES $$ > "$TMP/taskset"
 echo 20000 > "$INJECT/ceiling"
-nfsync_pair flush "$FLUSH" || skip_all "nfsync does not come up"
+workers_by $((1 << GOES))
+on_exit workers_by $(((1 << $(nproc)) - 1))
+nfsync_pair || skip_all "nfsync does not come up"
 for ns in "$fw1" "$fw2"; do
 	open_door "$ns" || skip_all "no choice of processors"
 done
@@ -1044,7 +1109,9 @@ run_tests test_flush_behind_the_taking test_flush_in_front_of_the_taking \
 	test_queued_again_while_it_is_written test_ended_while_it_is_written \
 	test_destroy_behind_a_del test_del_behind_a_destroy \
 	test_del_between_unlink_and_put test_destroy_between_unlink_and_put \
-	test_news_between_unlink_and_put \
+	test_news_between_unlink_and_put test_del_of_an_entry_that_is_learned \
+	test_del_of_a_state_that_is_half_there \
+	test_entry_that_is_learned_behind_a_del \
 	test_destroy_of_an_entry_that_is_learned \
 	test_destroy_of_an_entry_that_is_new \
 	test_ceiling_in_front_of_the_answer test_answer_in_front_of_the_ceiling \

@@ -10,14 +10,6 @@
 
 MODULE=nfsync_kunit
 
-# Which is no failure in the lab either: no distribution's kernel has it.
-skip_for()
-{
-	echo "TAP version 13"
-	echo "1..0 # SKIP $*"
-	exit "$ksft_skip"
-}
-
 # What KUnit said from here on, without the time
 log_since()
 {

@@ -52,18 +52,23 @@ ksft_dir()
 	return 1
 }
 
+# skip_for WHY: end the test here, for want of what no distribution's kernel has
+skip_for()
+{
+	echo "TAP version 13"
+	echo "1..0 # SKIP $*"
+	exit $ksft_skip
+}
+
 # skip_all WHY: end the test here. The lab's guests have all that a test needs,
 # so there it is a failure.
 skip_all()
 {
+	[ -n "${NFSYNC_GUEST:-}" ] || skip_for "$@"
 	echo "TAP version 13"
-	if [ -n "${NFSYNC_GUEST:-}" ]; then
-		echo "1..1"
-		echo "not ok 1 $*"
-		exit $ksft_fail
-	fi
-	echo "1..0 # SKIP $*"
-	exit $ksft_skip
+	echo "1..1"
+	echo "not ok 1 $*"
+	exit $ksft_fail
 }
 
 if ! KSFT=$(ksft_dir); then
@@ -761,10 +766,7 @@ need_nfsync()
 # who asks for them has them, so that a guest may lack them as well
 need_inject()
 {
-	[ ! -d "$INJECT" ] || return 0
-	echo "TAP version 13"
-	echo "1..0 # SKIP the module has no injection points"
-	exit $ksft_skip
+	[ -d "$INJECT" ] || skip_for "the module has no injection points"
 }
 
 # need_plugin: ip must know the options of the kind
@@ -1054,14 +1056,28 @@ nothing_bad()
 	done
 }
 
+# long_timeout NAME NS...: what it would end is there until the test is over
+long_timeout()
+{
+	local name=$1 ns
+	shift
+
+	for ns in "$@"; do
+		printf '@%s\nsysctl net.netfilter.nf_conntrack_%s=900\n' \
+			"$ns" "$name"
+	done | netlab
+}
+
 # closed_stay NS...: connections that were reset are there until all are counted
 closed_stay()
 {
-	local ns
+	long_timeout tcp_timeout_close "$@"
+}
 
-	for ns in "$@"; do
-		printf '@%s\nsysctl net.netfilter.nf_conntrack_tcp_timeout_close=120\n' "$ns"
-	done | netlab
+# ended_stay NS...: so do those that ended well
+ended_stay()
+{
+	long_timeout tcp_timeout_time_wait "$@"
 }
 
 # tcp_resets NS: that its TCP sent
@@ -1087,6 +1103,12 @@ stat_get()
 	in_ns "$1" ethtool -S "$DEV" | awk -v want="$2:" '
 		$1 == want { print $2; found = 1 }
 		END { if (!found) print "no-counter-" want }'
+}
+
+# both_stats COUNTER: of fw1 and fw2 together
+both_stats()
+{
+	echo $(($(stat_get "$fw1" "$1") + $(stat_get "$fw2" "$1")))
 }
 
 # ended_on NS: entries that the next connection of their tuple, or a DEL, ended

@@ -144,7 +144,9 @@ lives_on()
 	let_go "$1"
 	check "one more entry" ct_add "$fw1" 50 1
 	delete "$fw1" 7
-	expect "entries of fw1" "$(ct_count "$fw1")" eq $((HELD + 20 + 20))
+	# the DEL that is queued has the last hold of the entry
+	check "entries of fw1" wait_for "$WAIT" count_is "$fw1" \
+		$((HELD + 20 + 20))
 }
 
 # What came is there for both, and what ended has ended. The one that was

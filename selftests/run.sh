@@ -15,9 +15,10 @@ SPLAT='BUG:|WARNING:|KASAN|KCSAN|KFENCE|UBSAN|possible (circular|recursive)'
 SPLAT+='|suspicious RCU|unreferenced object|Oops|refcount_t'
 SPLAT+='|waiting for .* to become free|INFO: task|INFO: rcu|rcu.*stall'
 SPLAT+='|general protection|inconsistent lock|sleeping function'
+SPLAT+='|enqueued on deprecated'
 
-TIMEOUT=${TEST_TIMEOUT:-$(sed -n 's/^timeout=//p' settings)}
 : "${NFSYNC_SLOW:=1}"
+TIMEOUT=${TEST_TIMEOUT:-$(($(sed -n 's/^timeout=//p' settings) * NFSYNC_SLOW))}
 NUMBER=0
 FAILED=0
 
@@ -126,7 +127,7 @@ run_test()
 	echo "# $test"
 	# Not by a pipe from the test itself: what it leaves running would
 	# hold the pipe open for ever.
-	timeout -k 30 $((TIMEOUT * NFSYNC_SLOW)) "./$test.sh" > "$out" 2>&1
+	timeout -k 10 "$TIMEOUT" "./$test.sh" > "$out" 2>&1
 	status=$?
 	pass_on "$test" < "$out"
 	rm -f "$out"

@@ -29,25 +29,8 @@
 # shellcheck source=peers.sh
 . "$(dirname "$0")/peers.sh"
 
-# What is held waits so many ms for the peers. An emulated processor may be
-# away for longer than the default of 20, and here nothing may be lost.
-CEILING=$((200 * NFSYNC_SLOW))
 FIREWALLS=()
 FIRST=9000	# port of the flows of a test
-
-# ended_stay: until all are counted, however long a test takes
-ended_stay()
-{
-	local ns
-
-	for ns in "${FIREWALLS[@]}"; do
-		cat <<-EOF
-		@$ns
-		sysctl net.netfilter.nf_conntrack_tcp_timeout_time_wait=900
-		sysctl net.netfilter.nf_conntrack_udp_timeout=900
-		EOF
-	done | netlab
-}
 
 # begin FORWARD BACK: empty tables; by the last digits of their addresses
 begin()
@@ -92,8 +75,9 @@ by()
 		-p $((FIRST + 500))
 	check "transfers over ipv6" flow_cl6 -n 4 -U "$bytes" -D "$bytes" \
 		-p $((FIRST + 500))
+	# ten at most are on their way while a guest gets no time
 	expect "SYNs sent again" \
-		$(($(tcp_ext "$cl" TCPSynRetrans) - syns)) eq 0
+		$(($(tcp_ext "$cl" TCPSynRetrans) - syns)) le 10
 	all_know "$((3 * n + 8))"
 }
 
@@ -146,7 +130,7 @@ name_of()
 # and on both
 test_paths_wander()
 {
-	local n ns forward back
+	local n ns forward back resets
 
 	n=$(scaled 500 100)
 	begin 1 3
@@ -157,11 +141,11 @@ test_paths_wander()
 		check "what cl sends" wait_packets "$(name_of "$forward")" lan "$n"
 		check "what sv sends" wait_packets "$(name_of "$back")" wan "$n"
 	done <<< "$(wander)"
+	resets=$(host_resets)
 	flows_end busy4 busy6
 	all_know 20
 	for ns in "${FIREWALLS[@]}"; do
-		expect "in TIME_WAIT on $ns" \
-			"$(ct_list "$ns" -p tcp | grep -c ' TIME_WAIT ')" eq 20
+		ended_well "$ns" 20 $(($(host_resets) - resets))
 	done
 }
 
@@ -195,7 +179,8 @@ switch_sync || skip_all "no switch for the sync link"
 third_legs || skip_all "no third firewall"
 FIREWALLS=("$fw1" "$fw2" "$fw3")
 closed_stay "${FIREWALLS[@]}" || skip_all "no timeouts"
-ended_stay || skip_all "no timeouts"
+ended_stay "${FIREWALLS[@]}" || skip_all "no timeouts"
+long_timeout udp_timeout "${FIREWALLS[@]}" || skip_all "no timeouts"
 for node in "${FIREWALLS[@]}"; do
 	nfsync_up "$node" defer on defertime $CEILING ||
 		skip_all "nfsync does not come up"

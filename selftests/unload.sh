@@ -29,11 +29,11 @@ start_traffic()
 {
 	rm -f "$TMP/held"
 	spawn "$cl" flow client "$SV4" "$FLOW_PORT" -n $HELD -r 0 -w 500 \
-		-T 600 -S "$TMP/held"
+		-T $((600 * NFSYNC_SLOW)) -S "$TMP/held"
 	HOLDER=$PID
 	wait_file "$TMP/held" || return 1
 	spawn "$cl" flow client "$SV4" $((FLOW_PORT + 1)) -n 1000000 -c 4 \
-		-R 10 -T 600
+		-R 10 -T $((600 * NFSYNC_SLOW))
 	COMER=$PID
 }
 
@@ -206,7 +206,7 @@ test_netns_del_with_queued_messages()
 		ip netns del "$DOOMED" || fail "netns del"
 		[ "$RET" = "$ksft_pass" ] || return 1
 	done
-	check "module goes" timeout 60 rmmod nfsync
+	check "module goes" timeout $((60 * NFSYNC_SLOW)) rmmod nfsync
 	check "and comes" modprobe nfsync
 }
 
@@ -221,7 +221,7 @@ test_netns_del_under_traffic()
 	expect "states of the standby" "$(stat_get "$fw2" states)" ge $HELD
 	ip netns del "$fw2" || fail "netns del"
 	kill_spawned
-	check "module goes" timeout 60 rmmod nfsync
+	check "module goes" timeout $((60 * NFSYNC_SLOW)) rmmod nfsync
 	topo_down
 	check "conntrack goes" wait_for "$WAIT" unload_conntrack
 	check "all comes back" modprobe -a nf_conntrack nfsync

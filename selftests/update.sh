@@ -47,17 +47,31 @@ seen()
 	sed -n "s/^$1=//p" "$WATCHED"
 }
 
+# mostly_within SHARE "DIRECTION..." FLOW...: no more than a SHAREth of its packets
+# were beyond the slack. One flush that comes late while the window grows is enough
+# for that; of three transfers one has none.
+mostly_within()
+{
+	local share=$1 directions=$2 tries d bad
+	shift 2
+
+	for tries in 1 2 3; do
+		watched "$@"
+		bad=
+		for d in $directions; do
+			[ "$(seen "over$d")" -le $(($(seen packets) / share)) ] ||
+				bad="$bad $(seen "over$d") in direction $d"
+		done
+		[ -n "$bad" ] || return 0
+	done
+	fail "packets beyond the slack:$bad, $tries times"
+}
+
 # A quarter of a window or more passes in a flush interval, so that it takes
 # both the lazy and the urgent way; pauses let one CPU do two nodes' work.
 test_windows_of_a_paced_transfer()
 {
-	local d
-
-	watched flow_cl -U 24000 -D 24000 -r 100 -w 4
-	for d in 0 1; do
-		expect "direction $d: packets beyond the slack" \
-			"$(seen over$d)" le $(($(seen packets) / 50))
-	done
+	mostly_within 50 "0 1" flow_cl -U 24000 -D 24000 -r 100 -w 4
 	expect "messages" "$(seen messages)" ge 10
 }
 
@@ -91,15 +105,9 @@ test_windows_at_rest()
 
 test_windows_of_bulk_transfers()
 {
-	local d
-
-	watched flow_cl -U "$(scaled 20000000)"
-	expect "packets beyond the slack" "$(seen over0)" \
-		le $(($(seen packets) / 20))
+	mostly_within 20 0 flow_cl -U "$(scaled 20000000)"
 	expect "messages" "$(seen messages)" lt $(($(seen packets) / 4))
-	watched flow_cl6 -D "$(scaled 20000000)"
-	expect "packets beyond the slack" "$(seen over1)" \
-		le $(($(seen packets) / 20))
+	mostly_within 20 1 flow_cl6 -D "$(scaled 20000000)"
 	expect "messages" "$(seen messages)" lt $(($(seen packets) / 4))
 }
 
@@ -222,6 +230,8 @@ mark_arrives()
 
 test_mark()
 {
+	local told
+
 	rm -f "$TMP/up"
 	spawn "$cl" flow client "$SV4" "$FLOW_PORT" -p 31002 -r 0 -w 100 \
 		-S "$TMP/up"
@@ -238,6 +248,13 @@ test_mark()
 	ruleset_add "$fw1" <<-EOF
 	delete table inet marks
 	EOF
+	# where its packets pass it is known better than where they do not
+	told=$(stat_get "$fw2" tx_upd)
+	in_ns "$fw2" conntrack -U -s "$CL4" -p tcp -m 99 > "$TMP/mark" 2>&1
+	check "told by fw2" wait_stat "$fw2" tx_upd $((told + 1))
+	check "mark of fw1 again" wait_for "$WAIT" has_entry "$fw2" \
+		"sport=31002.*mark=88"
+	check "mark on fw1" has_entry "$fw1" "sport=31002.*mark=88"
 	kill -USR1 "$PID"
 	check "connection ends well" wait "$PID"
 }
@@ -285,6 +302,9 @@ need_nfsync
 need_plugin
 topo_up || skip_all "the topology cannot be set up here"
 nfsync_pair || skip_all "nfsync does not come up"
+# no entry of one test ends while another looks
+closed_stay "$fw1" "$fw2" || skip_all "no timeouts"
+ended_stay "$fw1" "$fw2" || skip_all "no timeouts"
 run_tests test_windows_of_a_paced_transfer test_windows_of_bulk_transfers \
 	test_windows_at_rest test_flush_interval \
 	test_flush_interval_gathers test_maxupd_flushes_early \

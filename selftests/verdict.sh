@@ -420,6 +420,10 @@ test_joining_no_link_and_down()
 	mark
 	sync_link "$fw1" down
 	becomes no-link
+	# longer than it would have asked: that nobody answers says nothing now
+	sleep 8
+	becomes no-link
+	went no-link "joining no-link"
 	mark
 	sync_link "$fw1" up
 	becomes joining

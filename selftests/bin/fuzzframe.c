@@ -16,7 +16,7 @@ static size_t n_recorded;
 
 /* States that the recorded frames speak of */
 static struct nfsync_msg_id known[4096];
-static size_t n_known;
+static size_t n_known, next_known;
 
 /* --- frames as they should be --- */
 
@@ -484,19 +484,18 @@ static void (*const damage[])(struct prng *r, struct fuzzframe *f) = {
 	set_value, cut, cut_well, pad, noise,
 };
 
-void fuzzframe_make(struct fuzzframe *f, uint64_t seed, uint64_t number)
+void fuzzframe_make(struct fuzzframe *f, struct prng *r)
 {
-	struct prng r = prng_stream(seed, number);
-	unsigned int n = prng_once(&r, 3) ? 0 : 1 + prng_below(&r, 3);
+	unsigned int n = prng_once(r, 3) ? 0 : 1 + prng_below(r, 3);
 
-	if (prng_once(&r, 20))
-		make_v5(&r, f);
-	else if (n_recorded && prng_once(&r, 3))
-		*f = recorded[prng_below(&r, n_recorded)];
+	if (prng_once(r, 20))
+		make_v5(r, f);
+	else if (n_recorded && prng_once(r, 3))
+		*f = recorded[prng_below(r, n_recorded)];
 	else
-		make_v6(&r, f);
+		make_v6(r, f);
 	while (n-- && f->len)
-		damage[prng_below(&r, ARRAY_SIZE(damage))](&r, f);
+		damage[prng_below(r, ARRAY_SIZE(damage))](r, f);
 }
 
 /* --- what a real peer said --- */
@@ -505,11 +504,13 @@ static void learn_id(const uint8_t *id, const uint8_t *creatorid)
 {
 	uint8_t p[NFSYNC_WIRE_ID_LEN];
 
-	if (n_known == ARRAY_SIZE(known))
-		return;
 	memcpy(p, id, 8);
 	memcpy(p + 8, creatorid, 4);
-	nfsync_wire_get_id(p, &known[n_known++]);
+	nfsync_wire_get_id(p, &known[next_known]);
+	/* the latest are the most likely to be there still */
+	next_known = (next_known + 1) % ARRAY_SIZE(known);
+	if (n_known < ARRAY_SIZE(known))
+		n_known++;
 }
 
 /* @at: of the creator id, which v6 has at the end of what it names */
@@ -521,7 +522,7 @@ static void learn_ids(const uint8_t *p, size_t at)
 		learn_id(p, p + at);
 }
 
-static void learn(const struct fuzzframe *f)
+void fuzzframe_hear(const struct fuzzframe *f)
 {
 	struct sections s;
 
@@ -564,7 +565,7 @@ size_t fuzzframe_record(const char *file)
 		f->len = read_hex(f->data, sizeof(f->data), line);
 		if (f->len < HEADER)
 			continue;
-		learn(f);
+		fuzzframe_hear(f);
 		n_recorded++;
 	}
 	fclose(in);

@@ -3,8 +3,8 @@
  * Frames as a peer sends them, and what else a wire can bring.
  *
  * A frame is made of one that was recorded, or by the module's own encoders,
- * and then damaged. It depends on its number and the seed alone, and on what
- * was recorded.
+ * and then damaged. It depends on what is drawn for it alone, and on what was
+ * recorded or heard.
  */
 #ifndef FUZZFRAME_H
 #define FUZZFRAME_H
@@ -24,7 +24,9 @@ struct fuzzframe {
 /* Frames of a real peer, in hex, one a line; returns how many */
 size_t fuzzframe_record(const char *file);
 
-/* Frame of this number */
-void fuzzframe_make(struct fuzzframe *f, uint64_t seed, uint64_t number);
+/* The receiver said this: states that it speaks of will be spoken of */
+void fuzzframe_hear(const struct fuzzframe *f);
+
+void fuzzframe_make(struct fuzzframe *f, struct prng *r);
 
 #endif

@@ -10,7 +10,8 @@
  *	-d DEV	a device that may be a syncdev; several times
  *	-a ADDR	an address that may be a syncpeer; several times
  *	-b DEV, -B ADDR	ones that may not
- *	-v	say each
+ *	-v	say each	-k	guided by what of the module they run
+ *		(guide.h): the seed does not bring that back
  *
  * DEVICE comes and goes, and is up or down. Of every request it is known here
  * whether it has to be refused; a refusal has to have a text and to leave all
@@ -31,6 +32,7 @@
 #include <unistd.h>
 
 #include "../../include/uapi/linux/if_pfsync.h"
+#include "guide.h"
 #include "prng.h"
 #include "rtlink.h"
 
@@ -81,7 +83,7 @@ static const size_t sizes[TYPES] = {
 static struct {
 	uint64_t seed, first, requests;
 	int seconds;
-	bool verbose;
+	bool verbose, guided;
 	const char *dev;
 	uint32_t devs[CHOICES], bad_devs[CHOICES];
 	uint32_t addrs[CHOICES], bad_addrs[CHOICES];
@@ -507,31 +509,41 @@ static int plain(int type, bool up)
 	return rtlink_ask(sock, &m, &answer);
 }
 
-static void one(uint64_t n)
+static void draw(struct prng *r, const struct config *now)
 {
-	struct prng r = prng_stream(opt.seed, n);
-	struct config now;
-
-	current = n;
-	read_device(&now);
-	if (!now.there) {
-		change(&r, true, opt.dev);
+	if (!now->there) {
+		change(r, true, opt.dev);
 		return;
 	}
-	switch (prng_below(&r, 30)) {
+	switch (prng_below(r, 30)) {
 	case 0:
 		plain(RTM_DELLINK, false);
 		break;
 	case 1:
 	case 2:
-		plain(RTM_NEWLINK, !now.up);
+		plain(RTM_NEWLINK, !now->up);
 		break;
 	case 3:
-		change(&r, true, "nfsync9");
+		change(r, true, "nfsync9");
 		break;
 	default:
-		change(&r, false, opt.dev);
+		change(r, false, opt.dev);
 	}
+}
+
+static void one(uint64_t n)
+{
+	struct prng r = opt.guided ? guide_pick(opt.seed, n) :
+				     prng_stream(opt.seed, n);
+	struct config now;
+
+	current = n;
+	read_device(&now);
+	if (opt.guided)
+		guide_watch();
+	draw(&r, &now);
+	if (opt.guided)
+		guide_learn();
 }
 
 static void run(void)
@@ -565,7 +577,7 @@ int main(int argc, char **argv)
 	int c;
 
 	opt.seed = time(NULL);
-	while ((c = getopt(argc, argv, "S:n:t:f:d:a:b:B:v")) > 0) {
+	while ((c = getopt(argc, argv, "S:n:t:f:d:a:b:B:vk")) > 0) {
 		switch (c) {
 		case 'S': opt.seed = strtoull(optarg, NULL, 0); break;
 		case 'n': opt.requests = strtoull(optarg, NULL, 0); break;
@@ -576,6 +588,7 @@ int main(int argc, char **argv)
 		case 'b': add_dev(opt.bad_devs, &opt.n_bad_devs, optarg); break;
 		case 'B': add_addr(opt.bad_addrs, &opt.n_bad_addrs, optarg); break;
 		case 'v': opt.verbose = true; break;
+		case 'k': opt.guided = true; break;
 		default: return 2;
 		}
 	}
@@ -583,6 +596,10 @@ int main(int argc, char **argv)
 		errx(2, "which device?");
 	opt.dev = argv[optind];
 	sock = rtlink_open();
+	if (opt.guided)
+		guide_open();
 	run();
+	if (opt.guided)
+		guide_report();
 	return wrong ? 1 : 0;
 }

@@ -16,6 +16,9 @@
  *	-i DEV	interface		-s ADDR	source (10.0.9.1)
  *	-d ADDR	destination (224.0.0.240)	-T N	TTL (255)
  *	-a	now and then from another address of that network
+ *	-k TUN	guided by what of the module they run (guide.h). They are written
+ *		to that tun device of the receiver's, which this has to run beside;
+ *		what that says is heard. The seed does not bring that back.
  *
  * In the end it says how many it sent, how many of them are to be refused, by
  * counter, how many are good, and how many messages are in those, by counter.
@@ -30,6 +33,7 @@
 
 #include "fuzzframe.h"
 #include "fuzzjudge.h"
+#include "guide.h"
 #include "rawframe.h"
 
 /* Without a pause a receiver's backlog runs over, which drops what it likes */
@@ -43,7 +47,7 @@ static struct {
 	uint64_t seed, first, frames;
 	uint32_t hostid;
 	int seconds;
-	bool refused_only, unnumbered_only, print, addresses;
+	bool refused_only, unnumbered_only, print, addresses, guided;
 } opt = { .frames = 1000 };
 
 static void add(struct fuzzjudge *sum, const struct fuzzjudge *j)
@@ -79,14 +83,34 @@ static void send_it(const struct rawframe *to, struct prng *r,
 	rawframe_send(&from, f->data, f->len, fragment_of(r, f->len), id);
 }
 
+/* What the receiver sends by its tun device: we are the other end */
+static void hear(const struct rawframe *from)
+{
+	uint8_t packet[sizeof(struct iphdr) + FUZZFRAME_MAX];
+	const struct iphdr *ip = (const struct iphdr *)packet;
+	static struct fuzzframe f;
+	ssize_t n;
+
+	while ((n = read(from->fd, packet, sizeof(packet))) > 0) {
+		if (n < (ssize_t)sizeof(*ip) || ip->protocol != 240 ||
+		    n < 4 * ip->ihl)
+			continue;
+		f.len = n - 4 * ip->ihl;
+		memcpy(f.data, packet + 4 * ip->ihl, f.len);
+		fuzzframe_hear(&f);
+	}
+}
+
 static void one(const struct rawframe *to, uint64_t number)
 {
 	struct prng r = prng_stream(~opt.seed, number);
+	struct prng draws = opt.guided ? guide_pick(opt.seed, number) :
+					 prng_stream(opt.seed, number);
 	enum fuzzjudge_verdict v;
 	static struct fuzzframe f;
 	struct fuzzjudge j;
 
-	fuzzframe_make(&f, opt.seed, number);
+	fuzzframe_make(&f, &draws);
 	v = fuzzjudge(f.data, f.len, opt.hostid, &j);
 	if ((opt.refused_only && v == FUZZJUDGE_GOOD) ||
 	    (opt.unnumbered_only && j.numbered))
@@ -97,11 +121,18 @@ static void one(const struct rawframe *to, uint64_t number)
 		add(j.numbered ? &maybe : &sure, &j);
 	}
 	sent++;
-	/* an id of 0 the kernel replaces, for each fragment anew */
-	if (opt.print)
+	if (opt.print) {
 		print_hex(&f);
-	else
-		send_it(to, &r, &f, number % 65535 + 1);
+		return;
+	}
+	if (opt.guided)
+		guide_watch();
+	/* an id of 0 the kernel replaces, for each fragment anew */
+	send_it(to, &r, &f, number % 65535 + 1);
+	if (opt.guided) {
+		guide_learn();
+		hear(to);
+	}
 }
 
 static void say(const char *prefix, const struct fuzzjudge *j)
@@ -134,7 +165,7 @@ static void run(const struct rawframe *to)
 
 	for (i = 0; opt.seconds ? time(NULL) < end : i < opt.frames; i++) {
 		one(to, opt.first + i);
-		if (!opt.print && i % BURST == BURST - 1)
+		if (!opt.print && !opt.guided && i % BURST == BURST - 1)
 			usleep(1000);
 	}
 	fprintf(stderr, "seed %llu, frames %llu to %llu\n",
@@ -145,11 +176,12 @@ static void run(const struct rawframe *to)
 int main(int argc, char **argv)
 {
 	const char *src = "10.0.9.1", *dst = "224.0.0.240", *dev = NULL;
+	const char *tun = NULL;
 	struct rawframe to;
 	int c, ttl = 255, off = 0;
 
 	opt.seed = time(NULL);
-	while ((c = getopt(argc, argv, "S:n:t:f:r:buh:pai:s:d:T:")) > 0) {
+	while ((c = getopt(argc, argv, "S:n:t:f:r:buh:pak:i:s:d:T:")) > 0) {
 		switch (c) {
 		case 'S': opt.seed = strtoull(optarg, NULL, 0); break;
 		case 'n': opt.frames = strtoull(optarg, NULL, 0); break;
@@ -161,6 +193,7 @@ int main(int argc, char **argv)
 		case 'h': opt.hostid = strtoul(optarg, NULL, 0); break;
 		case 'p': opt.print = true; break;
 		case 'a': opt.addresses = true; break;
+		case 'k': tun = optarg; break;
 		case 'i': dev = optarg; break;
 		case 's': src = optarg; break;
 		case 'd': dst = optarg; break;
@@ -168,7 +201,11 @@ int main(int argc, char **argv)
 		default: return 2;
 		}
 	}
-	if (!opt.print) {
+	if (tun) {
+		opt.guided = true;
+		rawframe_open_tun(&to, tun, src, dst, ttl);
+		guide_open();
+	} else if (!opt.print) {
 		rawframe_open(&to, dev, src, dst, ttl);
 		/* a node of ours on this side is not meant */
 		setsockopt(to.fd, IPPROTO_IP, IP_MULTICAST_LOOP, &off,
@@ -177,5 +214,7 @@ int main(int argc, char **argv)
 	run(&to);
 	if (!opt.print)
 		report();
+	if (tun)
+		guide_report();
 	return 0;
 }

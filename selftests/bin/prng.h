@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Random numbers that a seed brings back. Each frame or request of a fuzzer has
- * a stream of its own, so that one of a million can be made again alone.
+ * a stream of its own, so that one of a million can be made again alone. What
+ * was drawn can be kept on a tape, changed there, and drawn again: what is made
+ * of it then is much the same, and as well-formed.
  */
 #ifndef PRNG_H
 #define PRNG_H
@@ -10,17 +12,37 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct prng {
-	uint64_t state;
+#define PRNG_TAPE_MAX 4096
+
+struct prng_tape {
+	uint64_t v[PRNG_TAPE_MAX];
+	size_t len, at;
 };
 
-static inline uint64_t prng_next(struct prng *r)
+struct prng {
+	uint64_t state;
+	struct prng_tape *tape;	/* or NULL */
+};
+
+static inline uint64_t prng_fresh(struct prng *r)
 {
 	uint64_t x = r->state += 0x9e3779b97f4a7c15ULL;
 
 	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ULL;
 	x = (x ^ x >> 27) * 0x94d049bb133111ebULL;
 	return x ^ x >> 31;
+}
+
+/* What the tape has next; behind its end it is written on */
+static inline uint64_t prng_next(struct prng *r)
+{
+	struct prng_tape *t = r->tape;
+
+	if (!t || t->at == PRNG_TAPE_MAX)
+		return prng_fresh(r);
+	if (t->at == t->len)
+		t->v[t->len++] = prng_fresh(r);
+	return t->v[t->at++];
 }
 
 static inline struct prng prng_stream(uint64_t seed, uint64_t number)

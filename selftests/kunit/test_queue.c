@@ -576,6 +576,31 @@ static void emptied_by_hand(void)
 	world_kill(alive);
 }
 
+/* One of theirs ended in silence: the peers may have it alive */
+static void emptied_with_one_spared(void)
+{
+	unsigned int i;
+
+	nfsync_queue_spare(nd, 1);
+	nfsync_queue_spare(nd, 1);
+	empty_table(16, 1, true);
+	purge();
+	KTAP_EXPECT_EQ(total(DEL), 16);
+	KTAP_EXPECT_EQ(clrs(), 0);
+	drop_all();
+
+	/* of so many that it remembers none of them */
+	for (i = 0; i < 9; i++)
+		nfsync_queue_spare(nd, 0x7000 + i);
+	KTAP_EXPECT_EQ(nd->queue.spared.n, NFSYNC_CREATORS_MAX + 1);
+	nfsync_queue_start(nd);
+	KTAP_EXPECT_EQ(nd->queue.spared.n, 0);
+	empty_table(16, 1, true);
+	purge();
+	KTAP_EXPECT_EQ(clrs(), 1);
+	drop_all();
+}
+
 /* Of more creators than it looks for the rest leaves as it is */
 static void emptied_of_many_creators(void)
 {
@@ -702,6 +727,7 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(asked_for_once_a_second),
 	KTAP_TEST(deleted_by_hand),
 	KTAP_TEST(emptied_by_hand),
+	KTAP_TEST(emptied_with_one_spared),
 	KTAP_TEST(emptied_of_many_creators),
 	KTAP_TEST(dropped_with_their_references),
 	KTAP_TEST(tried_again),

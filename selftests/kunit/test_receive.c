@@ -255,19 +255,27 @@ static void asked_for_all(void)
 	nd->bulk.teller = (struct nfsync_teller) {};
 }
 
+/* As if packets of it had come just now */
+static void passes(struct nfsync_state *st)
+{
+	nfsync_state_assume(st);
+	clear_bit(NFSYNC_ST_ASSUMED, &st->flags);
+}
+
 /* A Linux node knows what moves there: only packets here know better */
 static void ended_by_a_node(void)
 {
 	struct nfsync_state *st = world_learned(1, 5, PEER);
 
 	KTAP_ASSERT(st);
-	nfsync_state_assume(st);
+	passes(st);
 	ids(NFSYNC_ACT_DEL_C, 5, PEER);
 	KTAP_EXPECT(found(5, PEER) == st);
 	KTAP_EXPECT_EQ(world_stat(PFSYNC_STAT_DEL_REFUSED), 1);
 	KTAP_EXPECT_EQ(st->marker, NFSYNC_Q_UPD);
 
-	nfsync_state_assume_not(st);
+	/* what is assumed of an older entry is none */
+	nfsync_state_assume(st);
 	ids(NFSYNC_ACT_DEL_C, 5, PEER);
 	KTAP_EXPECT(!found(5, PEER));
 	KTAP_EXPECT_EQ(world_stat(PFSYNC_STAT_IMP_DELETED), 1);
@@ -327,6 +335,24 @@ static void news_of_the_dead(void)
 	KTAP_EXPECT(!found(nd->table.first_id, WORLD_HOSTID));
 }
 
+/* Who does not hear that it ended keeps it: as if a frame had been lost */
+static void more_dead_than_can_be_denied(void)
+{
+	unsigned int most = NFSYNC_IDQ_MAX * nd->queue.n_slices;
+	int refused = atomic_read(&nd->bulk.refused);
+	unsigned int i;
+
+	for (i = 0; i <= most; i++) {
+		nfsync_tomb_put(nd, 100 + i, PEER, NFSYNC_TOMB_ENDED);
+		state(NFSYNC_ACT_INS, 2, 100 + i, PEER);
+	}
+	KTAP_EXPECT_EQ(world_stat(PFSYNC_STAT_TOMB_DENIED), most + 1);
+	KTAP_EXPECT_EQ(world_stat(PFSYNC_STAT_DENY_LIMITED),
+		       most + 1 - OWED(deny));
+	KTAP_EXPECT_EQ(atomic_read(&nd->bulk.refused) - refused,
+		       most + 1 - OWED(deny));
+}
+
 static void clear(u32 creatorid, const char *ifname)
 {
 	struct nfsync_msg_clr m = { .creatorid = creatorid };
@@ -340,27 +366,38 @@ static void clear(u32 creatorid, const char *ifname)
 static void cleared(void)
 {
 	struct nfsync_state *moves = world_state(9);
+	struct nfsync_state *moved = world_learned(10, 8, PEER);
+	u64 refused;
 
-	KTAP_ASSERT(moves && world_learned(1, 5, PEER) &&
+	KTAP_ASSERT(moves && moved && world_learned(1, 5, PEER) &&
 		    world_learned(2, 6, PEER + 1));
-	nfsync_state_assume(moves);
+	passes(moves);
 	clear(0, "");
 	KTAP_EXPECT_EQ(world_stat(PFSYNC_STAT_BADVAL), 1);
 	clear(PEER, "eth7");
 	flush_work(&nd->clr.work);
 	KTAP_EXPECT(found(5, PEER));
 
+	/* what passes here now is no longer its creator's business */
+	passes(moved);
 	clear(PEER, "all");
 	clear(PEER, "");
 	flush_work(&nd->clr.work);
 	KTAP_EXPECT(!found(5, PEER));
 	KTAP_EXPECT(found(6, PEER + 1));
+	KTAP_EXPECT(found(8, PEER));
+	KTAP_EXPECT(world_stat(PFSYNC_STAT_DEL_REFUSED) >= 1);
+	nfsync_state_assume_not(moved);
+	clear(PEER, "");
+	flush_work(&nd->clr.work);
+	KTAP_EXPECT(!found(8, PEER));
 
-	nfsync_state_assume(moves);
+	refused = world_stat(PFSYNC_STAT_DEL_REFUSED);
+	passes(moves);
 	clear(WORLD_HOSTID, "");
 	flush_work(&nd->clr.work);
 	KTAP_EXPECT_EQ(nfsync_state_count(&nd->table), 2);
-	KTAP_EXPECT_EQ(world_stat(PFSYNC_STAT_DEL_REFUSED), 1);
+	KTAP_EXPECT_EQ(world_stat(PFSYNC_STAT_DEL_REFUSED), refused + 1);
 
 	/* what comes after it stays */
 	clear(PEER, "");
@@ -475,6 +512,7 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(ended_by_a_node),
 	KTAP_TEST(ended_by_a_bsd),
 	KTAP_TEST(news_of_the_dead),
+	KTAP_TEST(more_dead_than_can_be_denied),
 	KTAP_TEST(cleared),
 	KTAP_TEST(cleared_by_many),
 	KTAP_TEST(hellos_and_totals),

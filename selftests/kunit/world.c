@@ -7,6 +7,7 @@
 #include <linux/module.h>
 #include <net/ip.h>
 #include <net/netfilter/nf_conntrack_core.h>
+#include <net/netfilter/nf_conntrack_ecache.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 #include "world.h"
 
@@ -123,6 +124,7 @@ void world_end(void)
 	rtnl_lock();
 	WRITE_ONCE(nd->up, false);
 	WRITE_ONCE(nd->link, false);
+	nfsync_peer_quiet(nd);
 	nfsync_receive_stop(nd);
 	nfsync_bulk_stop(nd);
 	nfsync_queue_stop(nd);
@@ -162,6 +164,7 @@ struct nf_conn *world_entry(u16 port)
 				GFP_KERNEL);
 	if (IS_ERR(ct))
 		return NULL;
+	nf_ct_ecache_ext_add(ct, U16_MAX, U16_MAX, GFP_KERNEL);
 	ct->status |= IPS_CONFIRMED | IPS_SEEN_REPLY;
 	WRITE_ONCE(ct->timeout, nfct_time_stamp + 600 * HZ);
 	if (nf_conntrack_hash_check_insert(ct)) {

@@ -8,7 +8,7 @@
 # they take hours.
 #
 # CHECK_SECONDS=N: after that time no more guest is started. Its tests are
-# counted as skipped.
+# counted as skipped. Those that still run have eight minutes.
 #
 # Each part prints KTAP, which goes to stdout and to build/check/PART.log.
 # The last line is "N passed, N failed, N skipped"; the exit status is 1 when
@@ -23,21 +23,23 @@ LOGS=$TOP_DIR/build/check
 FUZZ_SECONDS=${FUZZ_SECONDS:-60}
 # The same frames and requests each time; others by hand
 export FUZZ_SEED=${FUZZ_SEED:-1}
-# On the other stock kernels: what their compat/ makes different
-OTHERS="link basic nat update delete"
-# With an audit after each test. Not interleave: who stops where another waits for
-# a grace period or for netlink is let go by the ceiling, which a guest that has
-# the processors for itself sees less often
+# On the other stock kernels: what their compat/ makes different. The rest of the
+# short ones comes last, where CHECK_SECONDS may end it.
+OTHERS="link basic nat update delete mtu"
+# With an audit after each test
 POINTS="update delete flush"
-# On the debug kernel, of all tests: the machines from inside, and whatever comes
-# and goes meanwhile, memory too
-DEBUG="stress unload kunit basic update badinput flush"
+# Alone, since both processors of its guest turn round most of the time. It takes
+# up to 15 minutes, and is not begun in the last so many seconds
+INTERLEAVE_LAST=500
+# On the debug kernel, of all tests: the machines from inside, what guided fuzzers
+# find, and whatever comes and goes meanwhile, memory too
+DEBUG="stress fuzzcover unload kunit basic update badinput flush"
 # What is concurrent: both nodes at work, and things that go meanwhile
 RACES="takeover basic delete unload"
 # What makes and ends much, and in what way it can end
 LEAKS="basic delete unload"
 PARTS="lint unit matrix install fuzz dkms guest-6.12 guest-6.1 guest-7.2 vng long"
-PARTS+=" points debug kcsan"
+PARTS+=" debug kcsan points interleave rest-7.2 rest-6.1"
 
 # make without its own chatter, so that what remains is KTAP.
 quiet_make()
@@ -77,6 +79,16 @@ tests()
 	quiet_make -C selftests "list-$1"
 }
 
+# rest: of the short ones those that OTHERS leaves out
+rest()
+{
+	local test
+
+	for test in $(tests short); do
+		[[ " $OTHERS " == *" $test "* ]] || echo "$test"
+	done
+}
+
 # What each part is.
 run_part()
 {
@@ -91,6 +103,11 @@ run_part()
 	guest-6.12) in_guest guest.sh 6.12 $(tests short) ;;
 	long) in_guest guest.sh 6.12 $(tests long) ;;
 	guest-*) in_guest guest.sh "${1#guest-}" $OTHERS ;;
+	rest-*) in_guest guest.sh "${1#rest-}" $(rest) ;;
+	interleave)
+		DEADLINE=${DEADLINE:+$((DEADLINE - INTERLEAVE_LAST))} \
+			with_points interleave
+		;;
 	points) with_points $POINTS ;;
 	debug) in_guest guest.sh debug $DEBUG ;;
 	debug-all) in_guest guest.sh debug ;;
@@ -144,8 +161,10 @@ main()
 	mkdir -p "$LOGS"
 	# shellcheck disable=SC2086
 	[ $# -gt 0 ] || set -- $PARTS
-	[ -z "${CHECK_SECONDS:-}" ] ||
+	if [ -n "${CHECK_SECONDS:-}" ]; then
 		export DEADLINE=$(($(date +%s) + CHECK_SECONDS))
+		export ALL_END=$((DEADLINE + 480))
+	fi
 	build_ahead "$@"
 	for part; do
 		began=$SECONDS

@@ -25,7 +25,7 @@ MODULES="crc32c_generic libcrc32c nf_conntrack nf_conntrack_netlink nf_nat
 nf_tables nft_ct nft_nat nft_chain_nat nft_masq nft_redir nft_log nft_limit
 nft_objref nft_reject_inet nft_hash nft_fib_inet nft_flow_offload nf_flow_table
 nf_flow_table_inet nf_conntrack_ftp nf_nat_ftp nfnetlink_log nf_log_syslog
-veth bridge br_netfilter dummy 8021q vrf macvlan vxlan sch_netem sch_ingress
+veth bridge br_netfilter dummy tun 8021q vrf macvlan vxlan sch_netem sch_ingress
 sch_tbf cls_matchall cls_flower act_mirred act_gact act_ct kunit"
 
 declare -A MODPATH=()
@@ -144,6 +144,19 @@ base_key()
 	} | sha256sum | cut -c1-16
 }
 
+# One at a time, and who waited for another has nothing left to do: the other
+# would remove what is not finished.
+need_base()
+{
+	mkdir -p "$CACHE/initramfs"
+	(
+		flock 9
+		if [ ! -f "$BASE/cpio" ]; then
+			build_base
+		fi
+	) 9> "$CACHE/initramfs/lock"
+}
+
 build_base()
 {
 	ROOT=$(mktemp -d)
@@ -233,7 +246,7 @@ OUT=$2
 KDIR=$(kernel_dir "$KERNEL")
 KVER=$(kernel_release "$KERNEL")
 BASE=$CACHE/initramfs/$KVER-$(base_key)
-[ -d "$BASE" ] || build_base
+need_base
 mkdir -p "$(dirname "$OUT")"
 { cat "$BASE/cpio"; build_ours; } > "$OUT.$$"
 mv "$OUT.$$" "$OUT"

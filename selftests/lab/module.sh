@@ -9,7 +9,8 @@
 # well, built in OUT/kunit. Only one build at a time uses OUT.
 #
 # NFSYNC_INJECT=y in the environment compiles the injection points and the audit
-# in, which the debug kernel's module has anyhow (n: not there either).
+# in, which the debug kernel's module has anyhow (n: not there either). That one
+# tells KCOV as well which places a task comes by.
 
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=common.sh
@@ -18,7 +19,10 @@ set -euo pipefail
 [ $# -ge 2 ] || die "usage: module.sh KERNEL OUT [make arguments]"
 kernel=$1 out=$2
 shift 2
-[ "$kernel" != debug ] || : "${NFSYNC_INJECT:=y}"
+if [ "$kernel" = debug ]; then
+	: "${NFSYNC_INJECT:=y}"
+	set -- KCOV_INSTRUMENT=y "$@"
+fi
 set -- "NFSYNC_INJECT=${NFSYNC_INJECT:-}" "$@"
 [ -s "$CACHE/kernels/$kernel/kver" ] ||
 	die "no Linux $kernel in $CACHE: run selftests/lab/setup.sh $kernel"

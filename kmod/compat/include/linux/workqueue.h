@@ -4,9 +4,15 @@
 
 #include_next <linux/workqueue.h>
 
-/* The queue of schedule_work(); its old name is warned of in young trees */
+/*
+ * The queue of schedule_work(), and the one of workers that are not bound to a
+ * processor.  Their old names are warned of in young trees.
+ */
 #ifndef NFSYNC_HAVE_SYSTEM_PERCPU_WQ
 #define system_percpu_wq	system_wq
+#endif
+#ifndef NFSYNC_HAVE_SYSTEM_DFL_WQ
+#define system_dfl_wq		system_unbound_wq
 #endif
 
 #endif /* _NFSYNC_COMPAT_LINUX_WORKQUEUE_H */
