@@ -203,7 +203,7 @@ static void learn_picture(struct nfsync_dev *nd, struct nfsync_state *st,
 	spin_lock_bh(&ct->lock);
 	if (pic->proto == IPPROTO_TCP)
 		nfsync_window_hear(nd, st, ct, pic->seen,
-				   NFSYNC_MERGE_TAKE_BOTH);
+				   NFSYNC_MERGE_TAKE_BOTH, true);
 	st->told_state = pic->tcp_state;
 	st->told_status = nfsync_map_pic_status(pic);
 	st->told_mark = pic->mark;
@@ -486,8 +486,10 @@ entry_kin(struct nfsync_dev *nd, const struct nf_conntrack_tuple_hash *h,
 	if (st)
 		own.end = nfsync_window_end(st, NFSYNC_SRC, own.end);
 	spin_unlock_bh(&ct->lock);
-	/* one without a state was made by a packet just now */
-	own.moves = !st || nfsync_state_moves(st);
+	/* before any packet showed it, that of a peer counts; one without a
+	 * state was made just now, or is older than the device
+	 */
+	own.moves = st ? nfsync_state_passes(st) : !theirs.moves;
 	return nfsync_merge_kin(&own, &theirs);
 }
 
@@ -509,11 +511,6 @@ static void end_entry(struct nfsync_dev *nd, struct nf_conn *ct)
 	nfsync_stats_inc(nd, PFSYNC_STAT_IMP_LATER);
 }
 
-static bool is_over(u8 state)
-{
-	return state == TCP_CONNTRACK_TIME_WAIT || state == TCP_CONNTRACK_CLOSE;
-}
-
 /*
  * A peer's NAT gave out again what an entry here still has: of a connection
  * that has ended it may (nf_nat_used_tuple_harder()), and its end, if it is
@@ -527,7 +524,7 @@ static bool gives_port(struct nfsync_dev *nd, const struct nf_conntrack_zone *z,
 	struct nf_conntrack_tuple_hash *h;
 	struct nf_conn *ct;
 
-	if (pic->proto != IPPROTO_TCP || is_over(pic->tcp_state))
+	if (pic->proto != IPPROTO_TCP || nfsync_conntrack_tcp_over(pic->tcp_state))
 		return false;
 	h = nf_conntrack_find_get(nd->net, z, repl);
 	if (!h)
@@ -535,7 +532,7 @@ static bool gives_port(struct nfsync_dev *nd, const struct nf_conntrack_zone *z,
 
 	ct = nf_ct_tuplehash_to_ctrack(h);
 	if (NF_CT_DIRECTION(h) != IP_CT_DIR_REPLY ||
-	    !is_over(READ_ONCE(ct->proto.tcp.state))) {
+	    !nfsync_conntrack_tcp_over(READ_ONCE(ct->proto.tcp.state))) {
 		nf_ct_put(ct);
 		return false;
 	}
@@ -740,6 +737,32 @@ static u32 expire_told(const struct nf_conn *ct,
 	return state == ct->proto.tcp.state ? expire : 0;
 }
 
+/*
+ * A mark has no order.  It is not taken without the numbers that came with it; one
+ * of ours that was not told yet stays, and so does that of a flow which moves here
+ * alone: what the peer says of it crossed with our news.  Returns false if the
+ * peer is to hear of ours again.
+ */
+static bool update_mark(struct nfsync_state *st, struct nf_conn *ct,
+			const struct nfsync_msg_ext *ext, bool taken)
+	__must_hold(&ct->lock)
+{
+	u32 own = nfsync_conntrack_mark(ct);
+
+	lockdep_assert_held(&ct->lock);
+
+	if (ext->mark == own) {
+		WRITE_ONCE(st->told_mark, own);
+		return true;
+	}
+	if (!taken || own != READ_ONCE(st->told_mark) ||
+	    (nfsync_state_passes(st) && !(ext->status & NFSYNC_EXT_MOVES)))
+		return false;
+	set_mark(ct, ext->mark);
+	WRITE_ONCE(st->told_mark, ext->mark);
+	return true;
+}
+
 static void update_rest(struct nfsync_dev *nd, struct nfsync_state *st,
 			struct nf_conn *ct, const struct nfsync_msg_peer peer[2],
 			const struct nfsync_msg_ext *ext, u32 expire, u8 before)
@@ -753,10 +776,6 @@ static void update_rest(struct nfsync_dev *nd, struct nfsync_state *st,
 
 	set_status(ct, status);
 	WRITE_ONCE(st->told_status, nfsync_conntrack_status(ct));
-	if (ext) {
-		set_mark(ct, ext->mark);
-		WRITE_ONCE(st->told_mark, ext->mark);
-	}
 	if (nf_ct_protonum(ct) == IPPROTO_TCP)
 		tcp_state = ct->proto.tcp.state;
 	/* what passes here has its time from its packets, unless it moved on */
@@ -797,7 +816,9 @@ void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
 			  const struct nfsync_msg_ext *ext, u32 expire)
 {
 	struct nf_conn *ct = st->ct;
-	bool further = false, farewell = false, split, is_told;
+	bool elsewhere = ext && ext->status & NFSYNC_EXT_MOVES;
+	bool further = false, farewell = false, marked = true;
+	bool split, is_told, taken;
 	struct nfsync_map_seen told[2];
 	unsigned int take;
 	u8 before, after;
@@ -808,7 +829,7 @@ void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
 	}
 
 	spin_lock_bh(&ct->lock);
-	if (ext && ext->status & NFSYNC_EXT_MOVES) {
+	if (elsewhere) {
 		set_bit(NFSYNC_ST_ELSEWHERE, &st->flags);
 		if (test_bit(NFSYNC_ST_ASSUMED, &st->flags))
 			nfsync_state_assume_not(st);
@@ -821,13 +842,16 @@ void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
 		  ct->proto.tcp.state == before;
 	if (nf_ct_protonum(ct) == IPPROTO_TCP) {
 		numbers_told(ct, peer, ext, told);
-		farewell = nfsync_window_hear(nd, st, ct, told, take);
+		farewell = nfsync_window_hear(nd, st, ct, told, take, elsewhere);
 	}
-	if (take & (NFSYNC_MERGE_TAKE_BOTH | NFSYNC_MERGE_EDGE_BOTH)) {
+	taken = take & (NFSYNC_MERGE_TAKE_BOTH | NFSYNC_MERGE_EDGE_BOTH);
+	if (taken) {
 		if (nf_ct_protonum(ct) == IPPROTO_TCP)
 			further = update_tcp(st, ct, told, ext, take);
 		update_rest(nd, st, ct, peer, ext, expire, before);
 	}
+	if (ext)
+		marked = update_mark(st, ct, ext, taken);
 	if (ext && ext->status & NFSYNC_EXT_BEHIND &&
 	    nf_ct_protonum(ct) == IPPROTO_TCP)
 		loosen_tcp(nd, st, ct, take);
@@ -849,7 +873,9 @@ void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
 		nfsync_stats_inc(nd, PFSYNC_STAT_STALE);
 		nfsync_queue_update(nd, st, false);
 	}
-	if (further || farewell)
+	if (!marked)
+		nfsync_queue_update_full(nd, st, false);
+	else if (further || farewell)
 		nfsync_queue_update(nd, st, farewell);
 }
 

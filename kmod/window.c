@@ -372,38 +372,82 @@ static void set_seen(struct nfsync_dev *nd, struct nfsync_state *st,
 	seen->flags = told->flags & ~IP_CT_TCP_FLAG_MAXACK_SET;
 }
 
-/*
- * A direction whose packets also pass here: the later of the two numbers, and
- * no slack, for conntrack has the truth before us.
- */
-static void join_seen(struct nfsync_state *st, struct nf_conn *ct, int dir,
+/* What all know: of one that was never told, that is what the peer tells */
+static void join_told(struct nfsync_state *st, int dir,
 		      const struct nfsync_map_seen *told)
+{
+	u32 end = told->td_end, edge = told->td_maxend;
+
+	if (st->told_win[dir]) {
+		end = nfsync_seq_max(st->told_end[dir], end);
+		edge = nfsync_seq_max(st->told_maxend[dir], edge);
+	}
+	WRITE_ONCE(st->told_end[dir], end);
+	WRITE_ONCE(st->told_maxend[dir], edge);
+}
+
+/*
+ * What this node knows of a direction goes into what it was told.  A number that
+ * conntrack has not set yet is none.
+ */
+static void raise_told(const struct nfsync_state *st, const struct nf_conn *ct,
+		       int dir, struct nfsync_map_seen *told)
 	__must_hold(&ct->lock)
 {
-	struct ip_ct_tcp_state *seen = &ct->proto.tcp.seen[dir];
-	u32 edge = told->td_maxend;
+	const struct ip_ct_tcp_state *seen = &ct->proto.tcp.seen[dir];
 
 	lockdep_assert_held(&ct->lock);
 
-	/* one that conntrack has not set yet is no number */
-	if (seen->td_maxwin)
-		edge = nfsync_seq_max(nfsync_window_edge(st, dir,
-							 seen->td_maxend),
-				      edge);
+	if (!seen->td_maxwin)
+		return;
+	told->td_end = nfsync_seq_max(told->td_end,
+				      nfsync_window_end(st, dir, seen->td_end));
+	told->td_maxend = nfsync_seq_max(told->td_maxend,
+					 nfsync_window_edge(st, dir,
+							    seen->td_maxend));
+}
+
+/*
+ * A direction whose packets also pass here: no slack, for conntrack has the
+ * truth before us.
+ */
+static void join_seen(struct nfsync_state *st, struct nf_conn *ct, int dir,
+		      const struct nfsync_map_seen *raised)
+	__must_hold(&ct->lock)
+{
+	struct ip_ct_tcp_state *seen = &ct->proto.tcp.seen[dir];
+
+	lockdep_assert_held(&ct->lock);
+
 	clear_bit(NFSYNC_ST_EDGE + dir, &st->flags);
-	seen->td_maxend = edge;
-	seen->td_end = nfsync_seq_max(seen->td_end, told->td_end);
-	seen->td_maxwin = max(seen->td_maxwin, told->td_maxwin);
-	seen->flags |= told->flags & ~IP_CT_TCP_FLAG_MAXACK_SET;
-	st->told_end[dir] = nfsync_seq_max(st->told_end[dir], told->td_end);
-	st->told_maxend[dir] = nfsync_seq_max(st->told_maxend[dir],
-					      told->td_maxend);
+	seen->td_end = raised->td_end;
+	seen->td_maxend = raised->td_maxend;
+	seen->td_maxwin = raised->td_maxwin;
+	seen->flags |= raised->flags & ~IP_CT_TCP_FLAG_MAXACK_SET;
+}
+
+/*
+ * Is the truth of a direction that passed here a moment ago still here?  Not if
+ * a peer forwards it or knows of later packets: the path has moved, and the next
+ * thing that is told may be more than two seconds away, or never come.  Nor if
+ * no packet came at all, in a device that is new.
+ */
+static bool has_truth(const struct nfsync_dev *nd, const struct nfsync_state *st,
+		      const struct nf_conn *ct, int dir,
+		      const struct nfsync_map_seen *told, bool elsewhere)
+	__must_hold(&ct->lock)
+{
+	lockdep_assert_held(&ct->lock);
+
+	return !elsewhere && !test_bit(NFSYNC_ST_ASSUMED, &st->flags) &&
+	       nfsync_window_sees(nd, st, dir) &&
+	       !nfsync_seq_after(told->td_end, ct->proto.tcp.seen[dir].td_end);
 }
 
 static void hear_whole(struct nfsync_dev *nd, struct nfsync_state *st,
 		       struct nf_conn *ct,
 		       const struct nfsync_map_seen told[IP_CT_DIR_MAX],
-		       unsigned int take)
+		       unsigned int take, bool elsewhere)
 	__must_hold(&ct->lock)
 {
 	struct nfsync_map_seen t[IP_CT_DIR_MAX] = { told[0], told[1] };
@@ -420,10 +464,14 @@ static void hear_whole(struct nfsync_dev *nd, struct nfsync_state *st,
 	for (d = 0; d < IP_CT_DIR_MAX; d++) {
 		if (!(take & NFSYNC_MERGE_TAKE_SRC << d))
 			continue;
-		if (nfsync_window_sees(nd, st, d))
+		if (seen_lately(st, d))
+			raise_told(st, ct, d, &t[d]);
+		if (has_truth(nd, st, ct, d, &told[d], elsewhere)) {
 			join_seen(st, ct, d, &t[d]);
-		else
+			join_told(st, d, &told[d]);
+		} else {
 			set_seen(nd, st, ct, d, &t[d], t[!d].td_maxwin);
+		}
 	}
 	nfsync_window_widen(st, ct);
 }
@@ -534,9 +582,10 @@ static bool hear_split(struct nfsync_dev *nd, struct nfsync_state *st,
 		       unsigned int take)
 	__must_hold(&ct->lock)
 {
+	bool assumed = test_bit(NFSYNC_ST_ASSUMED, &st->flags);
 	bool sees[IP_CT_DIR_MAX] = {
-		seen_lately(st, IP_CT_DIR_ORIGINAL),
-		seen_lately(st, IP_CT_DIR_REPLY),
+		!assumed && seen_lately(st, IP_CT_DIR_ORIGINAL),
+		!assumed && seen_lately(st, IP_CT_DIR_REPLY),
 	};
 	struct nfsync_split sp;
 	bool farewell;
@@ -579,6 +628,7 @@ static void settle(struct nfsync_state *st, struct nf_conn *ct)
  * @ct: its entry, TCP
  * @told: both directions as told, without slack
  * @take: NFSYNC_MERGE_*, what of it is to be taken; may be nothing
+ * @elsewhere: the peer says that the flow's packets pass there
  *
  * Context: ct->lock held.
  * Return: true if the peers are to hear ours now.
@@ -586,7 +636,7 @@ static void settle(struct nfsync_state *st, struct nf_conn *ct)
 bool nfsync_window_hear(struct nfsync_dev *nd, struct nfsync_state *st,
 			struct nf_conn *ct,
 			const struct nfsync_map_seen told[IP_CT_DIR_MAX],
-			unsigned int take)
+			unsigned int take, bool elsewhere)
 	__must_hold(&ct->lock)
 {
 	bool farewell = false;
@@ -597,7 +647,7 @@ bool nfsync_window_hear(struct nfsync_dev *nd, struct nfsync_state *st,
 	if (nfsync_device_splits(nd))
 		farewell = hear_split(nd, st, ct, told, take);
 	else
-		hear_whole(nd, st, ct, told, take);
+		hear_whole(nd, st, ct, told, take, elsewhere);
 	settle(st, ct);
 	if (!window_is(nd, PFSYNC_WINDOW_LIBERAL))
 		return farewell;
@@ -691,8 +741,9 @@ void nfsync_window_arrive(struct nfsync_dev *nd, struct nfsync_state *st,
  * @dir: enum ip_conntrack_dir, not taken from the peer
  *
  * The peer has less than we have, plus slack that its packets went through.
- * That is no further than our own number plus slack.  To be followed by
- * nfsync_window_widen().
+ * That is no further than our own number plus slack.  Also where packets passed
+ * here a moment ago: the path has moved, and what goes through slack there is not
+ * told again.  To be followed by nfsync_window_widen().
  *
  * Context: ct->lock held.
  */
@@ -712,8 +763,7 @@ void nfsync_window_loosen(struct nfsync_dev *nd, struct nfsync_state *st,
 	lockdep_assert_held(&ct->lock);
 
 	/* of a split flow each number has what slack it needs */
-	if (!nfsync_device_splits(nd) && !nfsync_window_slack(st, dir) &&
-	    !nfsync_window_sees(nd, st, dir))
+	if (!nfsync_device_splits(nd) && !nfsync_window_slack(st, dir))
 		set_seen(nd, st, ct, dir, &own,
 			 nfsync_window_maxwin(st, ct, !dir));
 }

@@ -88,7 +88,7 @@ void nfsync_window_trust(struct nfsync_dev *nd, struct nfsync_state *st);
 bool nfsync_window_hear(struct nfsync_dev *nd, struct nfsync_state *st,
 			struct nf_conn *ct,
 			const struct nfsync_map_seen told[IP_CT_DIR_MAX],
-			unsigned int take);
+			unsigned int take, bool elsewhere);
 void nfsync_window_arrive(struct nfsync_dev *nd, struct nfsync_state *st,
 			  struct nf_conn *ct, const struct sk_buff *skb,
 			  int dir);

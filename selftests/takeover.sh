@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # fw1 is removed under load, fw2 goes on with every connection, fw1 returns
-# and goes on with all of them again. Nothing is lost and nothing invalid,
-# while the rules and conntrack are as strict as they can be; and what is
-# forged stays out.
+# and goes on with all of them again, and paths move on and back. Nothing is lost
+# and nothing invalid, while the rules and conntrack are as strict as they can
+# be; and what is forged stays out.
 #
 #                  .1 lan +-----+ wan .1
 #                +--------+ fw1 +--------+      all traffic, nfsync0;
@@ -21,20 +21,21 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-N=$(scaled 50)		# of each of four kinds: 200 connections
-CLIENTS=()
+N=$(scaled 50)		# of each of four kinds, and a fifth of two more:
+ALL=$((4 * N + 2 * (N / 5)))	# 220 connections
+declare -A CLIENTS=()
 PORT=30100
 end0=0 max0=0 win0=0 end1=0 win1=0	# of watched_idle
 
-# clients WHAT ADDRESS OPTIONS...: N connections in the background
+# clients WHAT N ADDRESS OPTIONS...: N connections in the background
 clients()
 {
-	local what=$1 to=$2
-	shift 2
+	local what=$1 n=$2 to=$3
+	shift 3
 
-	spawn "$cl" flow client "$to" "$FLOW_PORT" -n "$N" \
+	spawn "$cl" flow client "$to" "$FLOW_PORT" -n "$n" \
 		-T $((400 * NFSYNC_SLOW)) -S "$TMP/$what" "$@"
-	CLIENTS+=("$PID")
+	CLIENTS[$what]=$PID
 }
 
 # bad_packets NS: what conntrack or the rules called invalid or unwanted
@@ -50,18 +51,22 @@ wait_traffic()
 	wait_packets "$1" lan "$2"
 }
 
-test_200_connections()
+# Who types moves less in an hour than what a node has to tell of, and who
+# pauses is not under way when a node comes
+test_220_connections()
 {
 	local what
 
-	clients busy4 "$SV4" -r 0 -U 20000 -D 20000
-	clients busy6 "$SV6" -r 0 -U 20000 -D 20000
-	clients idle4 "$SV4" -H
-	clients idle6 "$SV6" -H
-	for what in busy4 busy6 idle4 idle6; do
+	clients busy4 "$N" "$SV4" -r 0 -U 20000 -D 20000
+	clients busy6 "$N" "$SV6" -r 0 -U 20000 -D 20000
+	clients idle4 "$N" "$SV4" -H
+	clients idle6 "$N" "$SV6" -H
+	clients types $((N / 5)) "$SV4" -r 0 -w 50
+	clients pauses $((N / 5)) "$SV6" -r 0 -w 3000 -U 2000 -D 2000
+	for what in "${!CLIENTS[@]}"; do
 		check "$what" wait_file "$TMP/$what" $((WAIT * 3))
 	done
-	check "on fw2" wait_states "$fw2" $((4 * N))
+	check "on fw2" wait_states "$fw2" "$ALL"
 	expect_same "invalid on fw1" "$(bad_packets "$fw1")" "0 0 0"
 	expect_same "invalid on fw2" "$(bad_packets "$fw2")" "0 0 0"
 }
@@ -84,6 +89,37 @@ test_fw1_takes_back()
 	check "new connections by fw1" flow_cl -n 3
 }
 
+# paths_move NS...: to each in turn, and flows of every kind move there, by less than
+# what is told as well
+paths_move()
+{
+	local ns
+
+	for ns in "$@"; do
+		check "gateway moves" move_gateway "$ns"
+		sleep 4
+		check "traffic" wait_traffic "$ns" "$(scaled 1000)"
+		expect_same "invalid on fw1" "$(bad_packets "$fw1")" "0 0 0"
+		expect_same "invalid on fw2" "$(bad_packets "$fw2")" "0 0 0"
+	done
+}
+
+# A node may have forwarded them itself a moment before it hears that they are
+# elsewhere
+test_paths_move_there_and_back()
+{
+	paths_move "$fw2" "$fw1" "$fw2"
+}
+
+# And it may be new, and have entries of its own of what passes elsewhere
+test_paths_move_to_a_new_device()
+{
+	check "nfsync0 of fw1 goes" nfsync_down "$fw1"
+	check "nfsync0 on fw1" nfsync_up "$fw1"
+	check "fw1 in sync" wait_for "$((WAIT * 2))" verdict_is "$fw1" in-sync
+	paths_move "$fw2" "$fw1"
+}
+
 # What fw1 forwards after that is told to nobody
 test_fw2_takes_over_long_after_the_last_word()
 {
@@ -103,7 +139,7 @@ test_fw2_takes_over_long_after_the_link_broke()
 	doubted=$(stat_get "$fw2" doubted)
 	ip -n "$fw1" link set sync down
 	# the idle ones too, which passed fw2 last: nobody told when they moved
-	fw2_takes_over_in_doubt $((doubted + 4 * N))
+	fw2_takes_over_in_doubt $((doubted + ALL))
 	ip -n "$fw1" link set sync up
 	fw1_takes_back
 }
@@ -129,17 +165,23 @@ fw1_takes_back()
 	expect_same "invalid on fw2" "$(bad_packets "$fw2")" "0 0 0"
 }
 
+has_ended()
+{
+	! grep -q '^State:.[^Z]' "/proc/$1/status" 2> "$TMP/status"
+}
+
 test_every_connection_ends_well()
 {
-	local pid
+	local what
 
 	kill -USR1 "${CLIENTS[@]}"
-	for pid in "${CLIENTS[@]}"; do
-		check "connections of $pid" wait "$pid"
+	for what in "${!CLIENTS[@]}"; do
+		check "$what" wait_for $((WAIT * 2)) has_ended "${CLIENTS[$what]}"
+		check "$what" wait "${CLIENTS[$what]}"
 	done
-	CLIENTS=()
-	# what it had itself it took up again in the middle of the traffic
-	echo "# invalid on fw1: $(bad_packets "$fw1")"
+	# in the middle of the traffic it took up again what it had itself; a
+	# packet that another overtook may be refused, and is sent again
+	expect "invalid on fw1" "$(ct_stat "$fw1" invalid)" le 5
 	expect_same "invalid on fw2" "$(bad_packets "$fw2")" "0 0 0"
 }
 
@@ -263,7 +305,8 @@ need_nfsync
 need_plugin
 topo_up || skip_all "the topology cannot be set up here"
 nfsync_pair || skip_all "nfsync does not come up"
-run_tests test_200_connections test_fw2_takes_over test_fw1_takes_back \
+run_tests test_220_connections test_fw2_takes_over test_fw1_takes_back \
+	test_paths_move_there_and_back test_paths_move_to_a_new_device \
 	test_fw2_takes_over_long_after_the_last_word \
 	test_fw2_takes_over_long_after_the_link_broke \
 	test_every_connection_ends_well test_forged_segments_bounded \

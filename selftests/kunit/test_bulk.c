@@ -316,6 +316,8 @@ static void transfer_ends(void)
 	nfsync_bulk_total(nd, &heard);
 	bound(NFSYNC_BUS_END);
 	wait_until(nd->bulk.asker.state != NFSYNC_ASKER_JUDGING);
+	/* who judged sets the verdict after that */
+	flush_work(&nd->bulk.ask.work);
 }
 
 static bool there(u64 id, u32 creatorid)
@@ -562,8 +564,13 @@ static void strangers_change_nothing(void)
 
 static void at_rest(void)
 {
+	/* something was lost since it was in sync: that is asked for */
+	nfsync_peer_set(nd, PFSYNC_VERDICT_HEALING);
 	nfsync_bulk_want(nd);
+	nfsync_bulk_rest(nd);
 	KTAP_EXPECT_EQ(nd->bulk.asker.state, NFSYNC_ASKER_ASKED);
+
+	nfsync_peer_set(nd, PFSYNC_VERDICT_IN_SYNC);
 	nfsync_bulk_rest(nd);
 	KTAP_EXPECT_EQ(nd->bulk.asker.state, NFSYNC_ASKER_IDLE);
 
