@@ -86,18 +86,20 @@ all_well()
 # ---- connections ----
 
 # handshakes DELAY: short connections over both families, which transfer a
-# little; every fifth does not even do that
+# little; every fifth does not even do that. Each has a port of its own: cl would
+# use that of one which was reset again, and the two are one entry.
 handshakes()
 {
-	local n ns began resets
+	local n ns began resets some=(-c 10 -q 4 -T "$PATIENCE")
 
 	n=$(scaled "$HANDSHAKES" 20)
 	begin "$1"
 	resets=$(host_resets)
 	began=$(now_ms)
-	check "tcp" flow_cl -n $((n * 2)) -c 10 -q 4 -T $PATIENCE
-	check "tcp over ipv6" flow_cl6 -n $((n * 2)) -c 10 -q 4 -T $PATIENCE
-	check "connect and close" flow_cl -n "$n" -c 10 -q 4 -e -T $PATIENCE
+	check "tcp" flow_cl -n $((n * 2)) -p $PORT "${some[@]}"
+	check "tcp over ipv6" flow_cl6 -n $((n * 2)) -p $PORT "${some[@]}"
+	check "connect and close" flow_cl -n "$n" -p $((PORT + n)) -e "${some[@]}"
+	PORT=$((PORT + n * 2))
 	took "$((n * 5)) connections at $1" "$began"
 	check "quiet" wait_quiet "$fw1" "$fw2"
 	resets=$(($(host_resets) - resets))
@@ -112,6 +114,7 @@ handshakes()
 }
 
 HANDSHAKES=500
+PORT=10000
 
 test_handshakes_without_delay()
 {
