@@ -21,8 +21,9 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-N=$(scaled 50)		# of each of four kinds, and a fifth of two more:
-ALL=$((4 * N + 2 * (N / 5)))	# 220 connections
+N=$(scaled 50)		# of each of four kinds,
+FEW=$(scaled 10)	# and of two more: 220 connections
+ALL=$((4 * N + 2 * FEW))
 declare -A CLIENTS=()
 PORT=30100
 end0=0 max0=0 win0=0 end1=0 win1=0	# of watched_idle
@@ -61,8 +62,8 @@ test_220_connections()
 	clients busy6 "$N" "$SV6" -r 0 -U 20000 -D 20000
 	clients idle4 "$N" "$SV4" -H
 	clients idle6 "$N" "$SV6" -H
-	clients types $((N / 5)) "$SV4" -r 0 -w 50
-	clients pauses $((N / 5)) "$SV6" -r 0 -w 3000 -U 2000 -D 2000
+	clients types "$FEW" "$SV4" -r 0 -w 50
+	clients pauses "$FEW" "$SV6" -r 0 -w 3000 -U 2000 -D 2000
 	for what in "${!CLIENTS[@]}"; do
 		check "$what" wait_file "$TMP/$what" $((WAIT * 3))
 	done
