@@ -207,6 +207,12 @@ static bool seen_lately(const struct nfsync_state *st, int dir)
 	return (u32)jiffies - READ_ONCE(st->seen_at[dir]) < NFSYNC_WINDOW_SPLIT;
 }
 
+/* The same by a packet, and not by what is assumed of older entries */
+static bool passed_lately(const struct nfsync_state *st, int dir)
+{
+	return seen_lately(st, dir) && !test_bit(NFSYNC_ST_ASSUMED, &st->flags);
+}
+
 /* Returns whether packets of a flow pass here */
 static bool passes(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
 {
@@ -432,15 +438,15 @@ static void join_seen(struct nfsync_state *st, struct nf_conn *ct, int dir,
  * thing that is told may be more than two seconds away, or never come.  Nor if
  * no packet came at all, in a device that is new.
  */
-static bool has_truth(const struct nfsync_dev *nd, const struct nfsync_state *st,
-		      const struct nf_conn *ct, int dir,
-		      const struct nfsync_map_seen *told, bool elsewhere)
+static bool has_truth(const struct nfsync_state *st, const struct nf_conn *ct,
+		      int dir, const struct nfsync_map_seen *told,
+		      bool elsewhere)
 	__must_hold(&ct->lock)
 {
 	lockdep_assert_held(&ct->lock);
 
-	return !elsewhere && !test_bit(NFSYNC_ST_ASSUMED, &st->flags) &&
-	       nfsync_window_sees(nd, st, dir) &&
+	return !elsewhere && passed_lately(st, dir) &&
+	       !nfsync_window_slack(st, dir) &&
 	       !nfsync_seq_after(told->td_end, ct->proto.tcp.seen[dir].td_end);
 }
 
@@ -466,7 +472,7 @@ static void hear_whole(struct nfsync_dev *nd, struct nfsync_state *st,
 			continue;
 		if (seen_lately(st, d))
 			raise_told(st, ct, d, &t[d]);
-		if (has_truth(nd, st, ct, d, &told[d], elsewhere)) {
+		if (has_truth(st, ct, d, &told[d], elsewhere)) {
 			join_seen(st, ct, d, &t[d]);
 			join_told(st, d, &told[d]);
 		} else {
@@ -582,10 +588,9 @@ static bool hear_split(struct nfsync_dev *nd, struct nfsync_state *st,
 		       unsigned int take)
 	__must_hold(&ct->lock)
 {
-	bool assumed = test_bit(NFSYNC_ST_ASSUMED, &st->flags);
 	bool sees[IP_CT_DIR_MAX] = {
-		!assumed && seen_lately(st, IP_CT_DIR_ORIGINAL),
-		!assumed && seen_lately(st, IP_CT_DIR_REPLY),
+		passed_lately(st, IP_CT_DIR_ORIGINAL),
+		passed_lately(st, IP_CT_DIR_REPLY),
 	};
 	struct nfsync_split sp;
 	bool farewell;

@@ -46,6 +46,12 @@ bad_packets()
 		"$(ct_stat "$1" invalid)"
 }
 
+no_bad_packets()
+{
+	expect_same "invalid on fw1" "$(bad_packets "$fw1")" "0 0 0"
+	expect_same "invalid on fw2" "$(bad_packets "$fw2")" "0 0 0"
+}
+
 # wait_traffic NS N: until N more packets came to it from cl
 wait_traffic()
 {
@@ -68,8 +74,7 @@ test_220_connections()
 		check "$what" wait_file "$TMP/$what" $((WAIT * 3))
 	done
 	check "on fw2" wait_states "$fw2" "$ALL"
-	expect_same "invalid on fw1" "$(bad_packets "$fw1")" "0 0 0"
-	expect_same "invalid on fw2" "$(bad_packets "$fw2")" "0 0 0"
+	no_bad_packets
 }
 
 test_fw2_takes_over()
@@ -79,8 +84,7 @@ test_fw2_takes_over()
 	check "traffic by fw2" wait_traffic "$fw2" "$(scaled 3000)"
 	check "new connections by fw2" flow_cl -n 3
 	check "new connections by fw2, ipv6" flow_cl6 -n 3
-	expect_same "invalid on fw2" "$(bad_packets "$fw2")" "0 0 0"
-	expect_same "invalid on fw1" "$(bad_packets "$fw1")" "0 0 0"
+	no_bad_packets
 }
 
 test_fw1_takes_back()
@@ -90,8 +94,8 @@ test_fw1_takes_back()
 	check "new connections by fw1" flow_cl -n 3
 }
 
-# paths_move NS...: to each in turn, and flows of every kind move there, by less than
-# what is told as well
+# paths_move NS...: to each in turn, and flows of every kind move there, by less
+# than what is told as well
 paths_move()
 {
 	local ns
@@ -100,8 +104,7 @@ paths_move()
 		check "gateway moves" move_gateway "$ns"
 		sleep 4
 		check "traffic" wait_traffic "$ns" "$(scaled 1000)"
-		expect_same "invalid on fw1" "$(bad_packets "$fw1")" "0 0 0"
-		expect_same "invalid on fw2" "$(bad_packets "$fw2")" "0 0 0"
+		no_bad_packets
 	done
 }
 
