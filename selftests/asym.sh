@@ -445,6 +445,10 @@ need_plugin
 topo_up || skip_all "the topology cannot be set up here"
 nfsync_pair defer on defertime $CEILING || skip_all "nfsync does not come up"
 closed_stay "$fw1" "$fw2" || skip_all "no timeouts"
+# a node asks for what is about to expire there, and such requests are not of
+# those that are counted here
+long_timeout udp_timeout "$fw1" "$fw2" || skip_all "no timeouts"
+long_timeout udp_timeout_stream "$fw1" "$fw2" || skip_all "no timeouts"
 no_large_segments || skip_all "no way to switch segmentation off"
 run_tests test_handshakes_without_delay test_handshakes_at_200_us \
 	test_handshakes_at_1_ms test_handshakes_at_5_ms test_transfers \
