@@ -78,11 +78,15 @@ static void breathe(struct nfsync_dev *nd)
 	drain(nd, DRAIN_STEPS);
 }
 
-/* A one-way flow that is not worth telling yet is not told here either */
+/*
+ * A one-way flow that is not worth telling yet is not told here either, nor an
+ * entry that has expired and that conntrack has not collected yet.
+ */
 static bool worth_telling(const struct nfsync_state *st)
 {
-	return test_bit(NFSYNC_ST_TOLD, &st->flags) ||
-	       test_bit(IPS_SEEN_REPLY_BIT, &st->ct->status);
+	return !nf_ct_is_expired(st->ct) &&
+	       (test_bit(NFSYNC_ST_TOLD, &st->flags) ||
+		test_bit(IPS_SEEN_REPLY_BIT, &st->ct->status));
 }
 
 static bool tell_one(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)

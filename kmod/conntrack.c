@@ -244,8 +244,9 @@ static bool tcp_shortened(struct nf_conn *ct)
 }
 
 /*
- * The time an entry has left, as its peers should assume it.  An offloaded
- * entry's own is far in the future and says nothing.
+ * The time an entry has left, as its peers should assume it, and never 0, which
+ * says nothing: a peer would give its last second the whole time of its state.
+ * An offloaded entry's own is far in the future and says nothing either.
  */
 static u32 picture_expire(struct nf_conn *ct, const struct nfsync_map_ct *pic)
 {
@@ -255,7 +256,7 @@ static u32 picture_expire(struct nf_conn *ct, const struct nfsync_map_ct *pic)
 						       pic->proto,
 						       pic->tcp_state,
 						       pic->seen_reply);
-	return nf_ct_expires(ct) / HZ;
+	return max(nf_ct_expires(ct) / HZ, 1UL);
 }
 
 static u32 picture_age(const struct nf_conn *ct)

@@ -73,6 +73,13 @@ static void look(void)
 		KTAP_ASSERT(cond);					\
 	} while (0)
 
+/* The END of run N has left, and who told it has noticed */
+static void run_ends(unsigned int n)
+{
+	wait_until(wire.end == n);
+	flush_work(&nd->bulk.tell.work);
+}
+
 static u8 teller(void)
 {
 	return READ_ONCE(nd->bulk.teller.state);
@@ -97,7 +104,7 @@ static void a_run_tells_everything(void)
 	u64 sum, n = make(600, &sum);
 
 	nfsync_bulk_asked(nd);
-	wait_until(wire.end == 1);
+	run_ends(1);
 	KTAP_EXPECT_EQ(wire.start, 1);
 	KTAP_EXPECT_EQ(wire.full, n);
 	KTAP_EXPECT_EQ(wire.upd, 0);
@@ -128,16 +135,18 @@ static void an_empty_table_is_a_run_too(void)
 	KTAP_EXPECT_EQ(wire.full, 0);
 }
 
-/* One-way and told to nobody: neither told nor counted */
+/* One-way and told to nobody, or over: neither told nor counted */
 static void what_is_not_worth_telling(void)
 {
+	struct nfsync_state *one_way, *over;
 	u64 sum;
-	struct nfsync_state *st;
 
 	make(3, &sum);
-	st = world_state(10);
-	KTAP_ASSERT(st);
-	clear_bit(IPS_SEEN_REPLY_BIT, &st->ct->status);
+	one_way = world_state(10);
+	over = world_state(11);
+	KTAP_ASSERT(one_way && over);
+	clear_bit(IPS_SEEN_REPLY_BIT, &one_way->ct->status);
+	over->ct->timeout = nfct_time_stamp;
 	nfsync_bulk_asked(nd);
 	wait_until(wire.end == 1);
 	KTAP_EXPECT_EQ(wire.full, 3);
@@ -212,19 +221,19 @@ static void slower_for_who_asks_again(void)
 	u32 pace = nd->bulk.pace_us;
 
 	nfsync_bulk_asked(nd);
-	wait_until(wire.end == 1);
+	run_ends(1);
 	KTAP_EXPECT_EQ(nd->bulk.pace_us, pace);
 	nfsync_bulk_asked(nd);
 	KTAP_EXPECT_EQ(nd->bulk.pace_us, 2 * pace);
-	wait_until(wire.end == 2);
+	run_ends(2);
 	nd->bulk.pace_us = 40000;
 	nfsync_bulk_asked(nd);
 	KTAP_EXPECT_EQ(nd->bulk.pace_us, 50000);
-	wait_until(wire.end == 3);
+	run_ends(3);
 	nd->bulk.told_at -= 3 * HZ;
 	nfsync_bulk_asked(nd);
 	KTAP_EXPECT_EQ(nd->bulk.pace_us, 25000);
-	wait_until(wire.end == 4);
+	run_ends(4);
 }
 
 /* The link goes in the middle of it: no END, and nothing more is told */
@@ -311,13 +320,18 @@ static void states_of_peer(unsigned int first, unsigned int n,
 	nfsync_bulk_progress(nd);
 }
 
+/* Who judged sets the verdict after that */
+static void judged(void)
+{
+	wait_until(nd->bulk.asker.state != NFSYNC_ASKER_JUDGING);
+	flush_work(&nd->bulk.ask.work);
+}
+
 static void transfer_ends(void)
 {
 	nfsync_bulk_total(nd, &heard);
 	bound(NFSYNC_BUS_END);
-	wait_until(nd->bulk.asker.state != NFSYNC_ASKER_JUDGING);
-	/* who judged sets the verdict after that */
-	flush_work(&nd->bulk.ask.work);
+	judged();
 }
 
 static bool there(u64 id, u32 creatorid)
@@ -484,7 +498,8 @@ static void transfer_of_a_bsd(void)
 	states_of_peer(20, 2, 2);
 	m.status = NFSYNC_BUS_END;
 	nfsync_bulk_status(nd, &none, &m);
-	wait_until(nd->bulk.asker.state == NFSYNC_ASKER_IDLE);
+	judged();
+	KTAP_EXPECT_EQ(nd->bulk.asker.state, NFSYNC_ASKER_IDLE);
 	KTAP_EXPECT_EQ(READ_ONCE(nd->peers.verdict), PFSYNC_VERDICT_IN_SYNC);
 	KTAP_EXPECT_EQ(nfsync_state_count(&nd->table), 4);
 	KTAP_EXPECT_EQ(world_stat(PFSYNC_STAT_SWEPT), 0);
@@ -530,7 +545,7 @@ static void what_is_missing_may_come(void)
 	if (!nfsync_peer_frame(nd, ADDR, &late) ||
 	    world_stat(PFSYNC_STAT_BULK_TORN))
 		KTAP_SKIP("a moment was not enough to send a frame");
-	wait_until(nd->bulk.asker.state != NFSYNC_ASKER_JUDGING);
+	judged();
 	if (world_stat(PFSYNC_STAT_BULK_TORN))
 		KTAP_SKIP("a moment was not enough to send a frame");
 	KTAP_EXPECT_EQ(READ_ONCE(nd->peers.verdict), PFSYNC_VERDICT_IN_SYNC);

@@ -3,6 +3,7 @@
  * state.c: found by both names or by none, references, and the walk that
  * misses nothing.
  */
+#include "conntrack.h"
 #include "ktap.h"
 #include "world.h"
 
@@ -210,6 +211,29 @@ static void when_to_tell_again(void)
 	}
 }
 
+/* 0 would be the whole time of its state to a peer */
+static void the_last_second_is_one(void)
+{
+	static const struct { s32 left; u32 told; } of[] = {
+		{ -2 * HZ, 1 }, { 0, 1 }, { HZ, 1 }, { 2 * HZ, 2 },
+		{ 60 * HZ, 60 },
+	};
+	struct nfsync_state *st = world_state(1);
+	struct nfsync_map_ct pic;
+	unsigned int i;
+
+	KTAP_ASSERT(st);
+	for (i = 0; i < ARRAY_SIZE(of); i++) {
+		spin_lock_bh(&st->ct->lock);
+		/* and a half: time passes until it is read */
+		st->ct->timeout = nfct_time_stamp + of[i].left + HZ / 2;
+		nfsync_conntrack_picture(st, st->ct, &pic);
+		spin_unlock_bh(&st->ct->lock);
+		KTAP_EXPECT_MSG(pic.expire == of[i].told, "%d ticks: %u s",
+				of[i].left, pic.expire);
+	}
+}
+
 /* The walk */
 
 #define MANY	1000
@@ -376,6 +400,7 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(unfindable_and_gone),
 	KTAP_TEST(what_counts_as_moving),
 	KTAP_TEST(when_to_tell_again),
+	KTAP_TEST(the_last_second_is_one),
 	KTAP_TEST(each_is_visited_once),
 	KTAP_TEST(what_stays_is_not_missed),
 	KTAP_TEST(a_growing_table_ends_the_walk),
