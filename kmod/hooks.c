@@ -159,16 +159,37 @@ static enum news news_of(const struct nfsync_dev *nd,
 	return max(news, status ? NEWS_LATER : NEWS_NONE);
 }
 
-/* The peers forget it; the entry here goes on, and so does its traffic */
-static void withdraw(struct nfsync_dev *nd, struct nfsync_state *st)
+/* The peers forget it; the entry here goes on.  False if it had ended already */
+static bool part(struct nfsync_dev *nd, struct nfsync_state *st)
 {
 	if (!nfsync_queue_delete(nd, st,
 				 test_bit(NFSYNC_ST_LOCAL, &st->flags), false))
-		return;
-	nfsync_stats_inc(nd, PFSYNC_STAT_NOSYNC);
+		return false;
 	nfsync_held_ended(nd, st);
 	nfsync_state_unhash(nd, st);
 	nfsync_window_forget(nd, st);
+	return true;
+}
+
+/* And so does its traffic, told to nobody */
+static void withdraw(struct nfsync_dev *nd, struct nfsync_state *st)
+{
+	if (part(nd, st))
+		nfsync_stats_inc(nd, PFSYNC_STAT_NOSYNC);
+}
+
+/*
+ * Conntrack lets a connection begin in the entry of one that is over, by its
+ * SYN-ACK, if the RST that ended that one was not its last packet.  To the peers,
+ * who never go back behind what they were told, it has to be another state: the
+ * one that its next packet makes.
+ */
+static bool begins_again(const struct nfsync_state *st,
+			 const struct nf_conn *ct)
+{
+	return nf_ct_protonum(ct) == IPPROTO_TCP &&
+	       nfsync_conntrack_tcp_over(READ_ONCE(st->told_state)) &&
+	       !nfsync_conntrack_tcp_over(READ_ONCE(ct->proto.tcp.state));
 }
 
 static void look(struct nfsync_dev *nd, struct nfsync_state *st,
@@ -180,6 +201,10 @@ static void look(struct nfsync_dev *nd, struct nfsync_state *st,
 		return;
 	if (unlikely(nfsync_conntrack_opted_out(nd, ct))) {
 		withdraw(nd, st);
+		return;
+	}
+	if (unlikely(begins_again(st, ct))) {
+		part(nd, st);
 		return;
 	}
 	if (news == NEWS_FULL)

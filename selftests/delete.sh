@@ -219,6 +219,20 @@ test_port_reused_in_one_batch()
 	ip -n "$fw1" link set "$DEV" type pfsync flush 10
 }
 
+# stays_open PORT: the connection from there is alive on fw2, and nothing else
+stays_open()
+{
+	rm -f "$TMP/up"
+	spawn "$cl" flow client "$SV4" "$FLOW_PORT" -p "$1" -H -S "$TMP/up"
+	check "last connection" wait_file "$TMP/up"
+	check "quiet" wait_quiet "$fw1"
+	expect "states on fw2" "$(ct_count "$fw2")" eq 1
+	expect "established" \
+		"$(ct_count "$fw2" -p tcp --state ESTABLISHED)" eq 1
+	kill -USR1 "$PID"
+	check "it ends well" wait "$PID"
+}
+
 test_tcp_port_reused()
 {
 	local i
@@ -227,15 +241,27 @@ test_tcp_port_reused()
 	for ((i = 0; i < 5; i++)); do
 		check "connection $i" flow_cl -p 30000 -a
 	done
-	rm -f "$TMP/up"
-	spawn "$cl" flow client "$SV4" "$FLOW_PORT" -p 30000 -H -S "$TMP/up"
-	check "last connection" wait_file "$TMP/up"
-	check "quiet" wait_quiet "$fw1"
-	expect "states on fw2" "$(ct_count "$fw2")" eq 1
-	expect "established" \
-		"$(ct_count "$fw2" -p tcp --state ESTABLISHED)" eq 1
-	kill -USR1 "$PID"
-	check "it ends well" wait "$PID"
+	stays_open 30000
+}
+
+# An ack comes behind the RST that it was sent in front of, and sv answers it with
+# one of its own: conntrack lets the next connection begin in the same entry
+test_tcp_begins_again_in_its_entry()
+{
+	local before line
+
+	start_empty
+	sniff "$cl" lan -S "tcp[tcpflags] & tcp-rst != 0 and tcp src port 30001"
+	line=$OUT
+	check "connection" flow_cl -p 30001 -a
+	check "its RST" wait_for "$WAIT" grep -q 'Flags \[R' "$line"
+	[[ "$(grep 'Flags \[R' "$line")" =~ \ seq\ ([0-9]+),\ ack\ ([0-9]+) ]]
+	before=$(lan_packets "$fw1")
+	in_ns "$cl" segment -S "${BASH_REMATCH[1]}" -A "${BASH_REMATCH[2]}" \
+		"$CL4" 30001 "$SV4" "$FLOW_PORT" > "$TMP/segment" || fail "ack"
+	check "ack arrives" wait_for "$WAIT" lan_beyond "$fw1" $((before + 1))
+	check "closed" wait_states "$fw1" 1
+	stays_open 30001
 }
 
 test_nothing_is_left()
@@ -269,4 +295,5 @@ nfsync_pair_by_name "$HOSTID" || skip_all "nfsync does not come up"
 run_tests test_close_and_expiry test_delete_by_hand test_flush_of_2000 \
 	test_flush_of_50000 test_2000_connections_close test_clr \
 	test_standby_expires_quietly test_port_reused_in_one_batch \
-	test_tcp_port_reused test_nothing_is_left
+	test_tcp_port_reused test_tcp_begins_again_in_its_entry \
+	test_nothing_is_left
