@@ -242,25 +242,17 @@ bool nfsync_slot_try(struct net *net, struct nf_conn *ct)
 	return cmpxchg(slot_ptr(net), now, &s->notifier) == now;
 }
 
-/* It warns when its slot is taken as it loads, and takes it */
-static void ctnetlink_comes(struct net *net)
-{
-	mutex_lock(&slot_mutex);
-	slot_remove(net);
-	mutex_unlock(&slot_mutex);
-}
-
 static void ctnetlink_is_there(struct net *net, const struct module *mod)
 {
 	struct nf_ct_event_notifier *now = READ_ONCE(*slot_ptr(net));
 	struct slot *s = slot_of(net);
 
-	mutex_lock(&slot_mutex);
+	lockdep_assert_held(&slot_mutex);
+
 	if (within_module((unsigned long)now, mod))
 		rcu_assign_pointer(s->orig, now);
 	if (s->wanted)
 		slot_install(net);
-	mutex_unlock(&slot_mutex);
 }
 
 /*
@@ -272,16 +264,20 @@ static void module_goes(struct net *net, const struct module *mod)
 {
 	struct slot *s = slot_of(net);
 
-	mutex_lock(&slot_mutex);
+	lockdep_assert_held(&slot_mutex);
+
 	if (within_module((unsigned long)rcu_access_pointer(s->orig), mod))
 		RCU_INIT_POINTER(s->orig, NULL);
-	mutex_unlock(&slot_mutex);
 }
 
 /**
  * nfsync_slot_module() - a module comes, or goes
  * @action: as module notifiers are told
  * @mod: that module
+ *
+ * ctnetlink warns when its slot is taken as it loads, and takes it: we step aside
+ * until it has come.  All slots at once, or a watch in between would take it for
+ * somebody who came after us.
  *
  * Context: process, a module notifier.
  */
@@ -290,20 +286,19 @@ void nfsync_slot_module(unsigned long action, const struct module *mod)
 	bool ctnetlink = !strcmp(mod->name, "nf_conntrack_netlink");
 	struct net *net;
 
-	if (ctnetlink) {
-		mutex_lock(&slot_mutex);
-		away = action == MODULE_STATE_COMING;
-		mutex_unlock(&slot_mutex);
-	}
 	down_read(&net_rwsem);
+	mutex_lock(&slot_mutex);
+	if (ctnetlink)
+		away = action == MODULE_STATE_COMING;
 	for_each_net(net) {
 		if (action == MODULE_STATE_GOING)
 			module_goes(net, mod);
 		if (ctnetlink && action == MODULE_STATE_COMING)
-			ctnetlink_comes(net);
+			slot_remove(net);
 		else if (ctnetlink)
 			ctnetlink_is_there(net, mod);
 	}
+	mutex_unlock(&slot_mutex);
 	up_read(&net_rwsem);
 }
 
