@@ -24,7 +24,7 @@
 # shellcheck source=peers.sh
 . "$(dirname "$0")/peers.sh"
 
-PATIENCE=$((60 * NFSYNC_SLOW))	# s, for what takes a few
+PATIENCE=$((200 * NFSYNC_SLOW))	# s, for what takes a few
 MSS=1400		# at least this much is in a full segment
 SYNS=0			# that cl had sent again when the test began
 declare -A SEEN=()	# counters of both nodes then
@@ -73,14 +73,24 @@ tell()
 	echo
 }
 
-# all_well: since then nobody refused anything, and cl had to say nothing twice
-# but in a second in which its guest got no time: ten at most are on their way
+# all_well: since then nobody refused anything, and cl had to say nothing twice, but
+# while a processor was away
 all_well()
 {
+	local late
+
+	late=$(may_be_late)
 	nothing_bad "$fw1" "$fw2"
 	expect "SYNs sent again" \
-		$(($(tcp_ext "$cl" TCPSynRetrans) - SYNS)) le 10
+		$(($(tcp_ext "$cl" TCPSynRetrans) - SYNS)) le $((10 + late))
 	[ "$RET" -eq "$ksft_pass" ] || tell
+}
+
+# none_in_vain: so much for what was held
+none_in_vain()
+{
+	expect "ran into the ceiling" "$(since defer_timeout)" \
+		le "$(may_be_late)"
 }
 
 # ---- connections ----
@@ -109,7 +119,7 @@ handshakes()
 		ended_well "$ns" $((n * 5)) $resets
 	done
 	all_well
-	expect "ran into the ceiling" "$(since defer_timeout)" eq 0
+	none_in_vain
 	expect "not held" "$(since defer_flood)" eq 0
 }
 
@@ -359,12 +369,13 @@ test_crossed_on_their_way()
 
 	begin 0
 	known=$(aliases)
-	delay $((2000 * NFSYNC_SLOW))ms
+	# longer than the path takes to move, shorter than a peer may be silent
+	delay $((NFSYNC_SLOW > 1 ? 2000 * NFSYNC_SLOW : 3500))ms
 	crossed_flows
-	# nothing is lost: what is on its way arrives
-	delay 1us
 	check "known under two names" wait_for "$WAIT" aliases_at_least \
 		$((known + N_CROSSED))
+	# nothing is lost: what is on its way arrives
+	delay 1us
 	settles
 }
 
@@ -419,10 +430,11 @@ first_packets()
 		$how -u -n "$(scaled 500 20)" -c 5 > "$TMP/udp" ||
 			fail "udp by $how"
 		expect "udp by $how: lost" \
-			"$(sed -n 's/.* lost=\([0-9]*\).*/\1/p' "$TMP/udp")" le 5
+			"$(sed -n 's/.* lost=\([0-9]*\).*/\1/p' "$TMP/udp")" \
+			le $((5 + $(may_be_late)))
 	done
 	all_well
-	expect "ran into the ceiling" "$(since defer_timeout)" eq 0
+	none_in_vain
 }
 
 test_first_packets_without_delay()
@@ -444,7 +456,9 @@ need_nfsync
 need_plugin
 topo_up || skip_all "the topology cannot be set up here"
 nfsync_pair defer on defertime $CEILING || skip_all "nfsync does not come up"
+watch_processors || skip_all "nobody looks at the processors"
 closed_stay "$fw1" "$fw2" || skip_all "no timeouts"
+ended_stay "$fw1" "$fw2" || skip_all "no timeouts"
 # a node asks for what is about to expire there, and such requests are not of
 # those that are counted here
 long_timeout udp_timeout "$fw1" "$fw2" || skip_all "no timeouts"
