@@ -407,13 +407,17 @@ test_not_movable()
 # Nobody has it: it must not be reported as if it could serve
 test_verdict_and_running()
 {
+	local asks
+
 	nfsync_down "$fw2"
 	expect_same "before up" "$(attribute "$fw1" verdict)" down
 	check "up" ip -n "$fw1" link set "$DEV" up
-	check "carrier" has_flag "$fw1" LOWER_UP
-	check "asks first" not running "$fw1"
-	check "dormant" has_flag "$fw1" DORMANT
-	expect_same "verdict" "$(attribute "$fw1" verdict)" joining
+	# in one look: three seconds later it has asked
+	asks=$(ip -n "$fw1" -d -o link show "$DEV")
+	check "carrier" grep -q '[<,]LOWER_UP[,>]' <<< "$asks"
+	check "asks first" grep -q '[<,]NO-CARRIER[,>]' <<< "$asks"
+	check "dormant" grep -q '[<,]DORMANT[,>]' <<< "$asks"
+	check "verdict" grep -q ' verdict joining ' <<< "$asks"
 	verdict "$fw1" alone
 	check "running alone" wait_running "$fw1"
 	nfsync_up "$fw2" hostid 0x22222222
