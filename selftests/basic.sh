@@ -67,10 +67,11 @@ pings_are()
 test_nothing_is_sent_back()
 {
 	expect "states created by the standby" "$(stat_get "$fw2" tx_ins)" eq 0
-	# two frames of fw1 may overtake each other, on two processors
-	expect "updates sent by the standby" "$(stat_get "$fw2" tx_upd_c)" le 5
-	expect "stale on fw1" "$(stat_get "$fw1" stale)" le 5
-	expect "stale on fw2" "$(stat_get "$fw2" stale)" le 5
+	# two frames of fw1 may overtake each other, on two processors: of ten
+	# flows, which move at once
+	expect "updates sent by the standby" "$(stat_get "$fw2" tx_upd_c)" le 20
+	expect "stale on fw1" "$(stat_get "$fw1" stale)" le 20
+	expect "stale on fw2" "$(stat_get "$fw2" stale)" le 20
 }
 
 test_local_flows_stay()

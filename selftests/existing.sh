@@ -165,6 +165,7 @@ test_rebooted_node_gets_all_back()
 need_nfsync
 need_plugin
 topo_up || skip_all "the topology cannot be set up here"
+closed_stay "$fw1" "$fw2" || skip_all "no timeouts"
 run_tests test_flows_older_than_the_device test_their_changes_and_ends \
 	test_down_and_up_joins_again test_late_node_gets_all \
 	test_rebooted_node_gets_all_back

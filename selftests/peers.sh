@@ -165,13 +165,15 @@ host_resets()
 
 # ---- healing ----
 
-# healed WHAT: both tables become equal
+# healed WHAT: both tables become equal. Who loses a third of the frames may ask
+# for a minute.
 healed()
 {
 	local from
 
 	from=$(now_ms)
-	check "$1: same tables" wait_same_tables && took "$1: healed" "$from"
+	check "$1: same tables" wait_for $((WAIT * 3)) same_tables &&
+		took "$1: healed" "$from"
 }
 
 # ---- packets that wait ----

@@ -133,17 +133,19 @@ test_flush_interval()
 # Many things in one interval are one packet
 test_flush_interval_gathers()
 {
-	local before told
+	local before told began seconds
 
 	ip -n "$fw1" link set "$DEV" type pfsync flush 1000
 	check "quiet" wait_quiet "$fw1"
 	told=$(stat_get "$fw1" tx_ins)
 	before=$(sent_but_hellos "$fw1")
+	began=$(now_ms)
 	check "connections" flow_cl -n 20 -a
+	seconds=$((($(now_ms) - began) / 1000))
 	check "told" wait_stat "$fw1" tx_ins $((told + 20))
 	check "quiet" wait_quiet "$fw1"
 	expect "packets for 20 connections" \
-		$(($(sent_but_hellos "$fw1") - before)) le 16
+		$(($(sent_but_hellos "$fw1") - before)) le $((16 + 2 * seconds))
 	ip -n "$fw1" link set "$DEV" type pfsync flush 10
 }
 
@@ -154,7 +156,8 @@ test_maxupd_flushes_early()
 	expect "told after, no limit" "$(seen first_ms)" ge 800
 	ip -n "$fw1" link set "$DEV" type pfsync flush 1000 maxupd 4
 	watched flow_cl -r 30 -w 60
-	expect "told after, limit 4" "$(seen first_ms)" lt 700
+	# the timer is never earlier than a second
+	expect "told after, limit 4" "$(seen first_ms)" lt 1000
 	ip -n "$fw1" link set "$DEV" type pfsync flush 10 maxupd 128
 }
 
@@ -177,27 +180,27 @@ udp_timeouts()
 	done | netlab
 }
 
-# A stream of 5 packets a second. Half is 3 s; 1 for rounding down, and 1 for
-# a slow host.
+# A stream of 5 packets a second. Half is 6 s; 1 for rounding down, and more than
+# 4 for a slow host.
 test_timeout_is_refreshed()
 {
 	local end least=99 left told
 
-	udp_timeouts 6
+	udp_timeouts 12
 	rm -f "$TMP/up"
 	spawn "$cl" flow client "$SV4" "$FLOW_PORT" -u -p 31000 -r 0 -w 200 \
 		-S "$TMP/up"
 	check "stream" wait_file "$TMP/up"
 	check "on fw2" wait_for "$WAIT" has_entry "$fw2" sport=31000
 	told=$(stat_get "$fw1" tx_upd_c)
-	for ((end = SECONDS + 13; SECONDS < end;)); do
+	for ((end = SECONDS + 26; SECONDS < end;)); do
 		left=$(seconds_left "$fw2" sport=31000)
 		[ "$left" -ge "$least" ] || least=$left
 	done
 	expect "least time left on fw2" "$least" ge 1
 	told=$(($(stat_get "$fw1" tx_upd_c) - told))
-	expect "updates of 13 s, more than two times the timeout" "$told" ge 3
-	expect "updates of 13 s, not one for every packet" "$told" le 15
+	expect "updates of 26 s, more than two times the timeout" "$told" ge 3
+	expect "updates of 26 s, not one for every packet" "$told" le 15
 	kill -USR1 "$PID"
 	check "stream ends well" wait "$PID"
 	udp_timeouts 120
@@ -289,13 +292,16 @@ test_tcp_states()
 	check "same tables" wait_same_tables
 }
 
-# Two frames of fw1 may leave by two processors and arrive the other way
-# round; the older one is then answered, once.
+# Two frames of fw1 may leave by two processors and arrive the other way round; what
+# the older one says is then answered, once
 test_hardly_anything_came_back()
 {
-	expect "updates sent by fw2" "$(stat_get "$fw2" tx_upd_c)" le 5
-	expect "stale on fw1" "$(stat_get "$fw1" stale)" le 5
-	expect "stale on fw2" "$(stat_get "$fw2" stale)" le 5
+	local few
+
+	few=$((5 + $(stat_get "$fw1" tx_upd_c) / 50))
+	expect "updates sent by fw2" "$(stat_get "$fw2" tx_upd_c)" le "$few"
+	expect "stale on fw1" "$(stat_get "$fw1" stale)" le "$few"
+	expect "stale on fw2" "$(stat_get "$fw2" stale)" le "$few"
 }
 
 need_nfsync

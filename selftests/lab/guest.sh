@@ -125,10 +125,11 @@ shift
 make -s -C "$TOP_DIR/selftests/bin" || exit 1
 BUILT=$TOP_DIR/build/$KERNEL
 mkdir -p "$BUILT"
+: "${GUEST_TIMEOUT:=1800}"
 case $KERNEL in
-debug) : "${NFSYNC_SLOW:=10}" "${GUEST_TIMEOUT:=1800}" ;;
-kcsan) : "${NFSYNC_SLOW:=5}" "${GUEST_TIMEOUT:=1800}" ;;
-*) : "${NFSYNC_SLOW:=1}" "${GUEST_TIMEOUT:=1200}" ;;
+debug) : "${NFSYNC_SLOW:=10}" ;;
+kcsan) : "${NFSYNC_SLOW:=5}" ;;
+*) : "${NFSYNC_SLOW:=1}" ;;
 esac
 # A guest has two processors, and waits for half of its time
 : "${JOBS:=$(nproc)}"
