@@ -122,7 +122,7 @@ run_part()
 	# shellcheck disable=SC2086,SC2046
 	case $1 in
 	lint) "$LAB_DIR/lint.sh" ;;
-	unit) quiet_make check-unit ;;
+	unit) quiet_make -j"$(nproc)" check-unit ;;
 	matrix) "$LAB_DIR/matrix.sh" ;;
 	fuzz) quiet_make check-fuzz SECONDS="$FUZZ_SECONDS" ;;
 	dkms) "$LAB_DIR/dkms.sh" ;;

@@ -23,7 +23,7 @@ if [ "$kernel" = debug ]; then
 	: "${NFSYNC_INJECT:=y}"
 	set -- KCOV_INSTRUMENT=y "$@"
 fi
-set -- "NFSYNC_INJECT=${NFSYNC_INJECT:-}" "$@"
+set -- "-j$(nproc)" "NFSYNC_INJECT=${NFSYNC_INJECT:-}" "$@"
 [ -s "$CACHE/kernels/$kernel/kver" ] ||
 	die "no Linux $kernel in $CACHE: run selftests/lab/setup.sh $kernel"
 
