@@ -797,6 +797,29 @@ static bool is_on_its_way(unsigned int take, bool told)
 	return take & NFSYNC_MERGE_NUMBERS || told;
 }
 
+/*
+ * Who moves it owns it: see nfsync_hooks for what that decides.  A Linux node that
+ * only answers, or tells all that it has, says that nothing passes there.
+ */
+static bool peer_owns(const struct nfsync_dev *nd,
+		      const struct nfsync_state *st,
+		      const struct nfsync_msg_ext *ext)
+{
+	return (!ext || ext->status & NFSYNC_EXT_MOVES) &&
+	       !nfsync_window_sees(nd, st, IP_CT_DIR_ORIGINAL) &&
+	       !nfsync_window_sees(nd, st, IP_CT_DIR_REPLY);
+}
+
+/* Our view of what came in vain, which says whether packets pass here */
+static void answer_stale(struct nfsync_dev *nd, struct nfsync_state *st)
+{
+	nfsync_stats_inc(nd, PFSYNC_STAT_STALE);
+	if (nfsync_state_passes(st))
+		nfsync_queue_update(nd, st, false);
+	else
+		nfsync_queue_update_full(nd, st, false);
+}
+
 /**
  * nfsync_import_update() - merge what a peer says into an entry
  * @nd: device
@@ -856,9 +879,7 @@ void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
 	    nf_ct_protonum(ct) == IPPROTO_TCP)
 		loosen_tcp(nd, st, ct, take);
 	after = st->told_state;
-	/* who moves it owns it: see nfsync_hooks for what that decides */
-	if (!nfsync_window_sees(nd, st, IP_CT_DIR_ORIGINAL) &&
-	    !nfsync_window_sees(nd, st, IP_CT_DIR_REPLY))
+	if (peer_owns(nd, st, ext))
 		clear_bit(NFSYNC_ST_LOCAL, &st->flags);
 	WRITE_ONCE(st->peer_at, (u32)jiffies);
 	WRITE_ONCE(st->heard_gen, READ_ONCE(nd->bulk.gen));
@@ -869,10 +890,8 @@ void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
 		nfsync_stats_inc(nd, PFSYNC_STAT_IMP_UPDATED);
 	if (before != after)
 		nf_conntrack_eventmask_report(BIT(IPCT_PROTOINFO), ct, 0, 0);
-	if (take & NFSYNC_MERGE_STALE && !(split && is_on_its_way(take, is_told))) {
-		nfsync_stats_inc(nd, PFSYNC_STAT_STALE);
-		nfsync_queue_update(nd, st, false);
-	}
+	if (take & NFSYNC_MERGE_STALE && !(split && is_on_its_way(take, is_told)))
+		answer_stale(nd, st);
 	if (!marked)
 		nfsync_queue_update_full(nd, st, false);
 	else if (further || farewell)

@@ -283,6 +283,29 @@ static void ended_by_a_node(void)
 	KTAP_EXPECT_EQ(world_stat(PFSYNC_STAT_BADSTATE), 1);
 }
 
+/* Its end is announced by who moves it, and not by who only knows it too */
+static void who_moves_it_owns_it(void)
+{
+	struct nfsync_state *st = world_state(1);
+
+	KTAP_ASSERT(st);
+	set_bit(NFSYNC_ST_LOCAL, &st->flags);
+	state(NFSYNC_ACT_UPD, 1, st->id, WORLD_HOSTID);
+	KTAP_EXPECT_EQ(world_stat(PFSYNC_STAT_IMP_UPDATED), 1);
+	KTAP_EXPECT(test_bit(NFSYNC_ST_LOCAL, &st->flags));
+
+	fill_state(1, st->id, WORLD_HOSTID);
+	msg.ext.status |= NFSYNC_EXT_MOVES;
+	passes(st);
+	send_state(PEER, NFSYNC_ACT_UPD);
+	KTAP_EXPECT(test_bit(NFSYNC_ST_LOCAL, &st->flags));
+
+	WRITE_ONCE(st->seen_at[0], (u32)jiffies - NFSYNC_STATE_MOVES);
+	WRITE_ONCE(st->seen_at[1], (u32)jiffies - NFSYNC_STATE_MOVES);
+	send_state(PEER, NFSYNC_ACT_UPD);
+	KTAP_EXPECT(!test_bit(NFSYNC_ST_LOCAL, &st->flags));
+}
+
 /* A BSD says of all that expires there: what moved here since is alive */
 static void ended_by_a_bsd(void)
 {
@@ -510,6 +533,7 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(asked_for),
 	KTAP_TEST(asked_for_all),
 	KTAP_TEST(ended_by_a_node),
+	KTAP_TEST(who_moves_it_owns_it),
 	KTAP_TEST(ended_by_a_bsd),
 	KTAP_TEST(news_of_the_dead),
 	KTAP_TEST(more_dead_than_can_be_denied),

@@ -31,10 +31,11 @@ POINTS="update delete flush"
 # Alone, since both processors of its guest turn round most of the time. It takes
 # up to 15 minutes, and is not begun in the last so many seconds
 INTERLEAVE_LAST=500
-# The long tests begin none in the last so many seconds, so that on a slow machine
-# the debug kernels have a share of the time as well; "rest-long" are those
-# that were not begun
+# The long tests begin none in the last so many seconds, and those on the debug
+# kernel in the last so many, so that on a slow machine each has a share of the
+# time; "rest-long" are those that were not begun
 LONG_LAST=1000
+DEBUG_LAST=400
 # On the debug kernel, of all tests: the machines from inside, what guided fuzzers
 # find, and whatever comes and goes meanwhile, memory too
 DEBUG="kunit stress unload fuzzcover basic update badinput flush"
@@ -134,7 +135,7 @@ run_part()
 	rest-*) in_guest guest.sh "${1#rest-}" $(rest) ;;
 	interleave) without_last $INTERLEAVE_LAST with_points interleave ;;
 	points) with_points $POINTS ;;
-	debug) in_guest guest.sh debug $DEBUG ;;
+	debug) without_last $DEBUG_LAST in_guest guest.sh debug $DEBUG ;;
 	debug-all) in_guest guest.sh debug ;;
 	leaks) KMEMLEAK=on in_guest guest.sh debug $LEAKS ;;
 	kcsan) SMP=2 in_guest guest.sh kcsan $RACES ;;
