@@ -184,12 +184,25 @@ static void withdraw(struct nfsync_dev *nd, struct nfsync_state *st)
  * who never go back behind what they were told, it has to be another state: the
  * one that its next packet makes.
  */
-static bool begins_again(const struct nfsync_state *st,
-			 const struct nf_conn *ct)
+static bool has_begun_again(const struct nfsync_state *st)
 {
-	return nf_ct_protonum(ct) == IPPROTO_TCP &&
-	       nfsync_conntrack_tcp_over(READ_ONCE(st->told_state)) &&
-	       !nfsync_conntrack_tcp_over(READ_ONCE(ct->proto.tcp.state));
+	return nfsync_conntrack_tcp_over(READ_ONCE(st->told_state)) &&
+	       !nfsync_conntrack_tcp_over(READ_ONCE(st->ct->proto.tcp.state));
+}
+
+/* A peer's word changes the one and then the other, under the lock */
+static bool begins_again(const struct nfsync_state *st)
+{
+	bool again;
+
+	if (nf_ct_protonum(st->ct) != IPPROTO_TCP ||
+	    likely(!has_begun_again(st)))
+		return false;
+
+	spin_lock_bh(&st->ct->lock);
+	again = has_begun_again(st);
+	spin_unlock_bh(&st->ct->lock);
+	return again;
 }
 
 static void look(struct nfsync_dev *nd, struct nfsync_state *st,
@@ -203,7 +216,7 @@ static void look(struct nfsync_dev *nd, struct nfsync_state *st,
 		withdraw(nd, st);
 		return;
 	}
-	if (unlikely(begins_again(st, ct))) {
+	if (unlikely(begins_again(st))) {
 		part(nd, st);
 		return;
 	}
@@ -251,13 +264,16 @@ static void stamp(struct nfsync_dev *nd, struct nfsync_state *st,
  * TCP is worth a state when it was answered, so that a SYN flood costs
  * neither memory here nor the peers anything; of the others a second packet
  * will do, and they are told after a second (refresh_at).  Deferral is sooner
- * than this: it tells of those that wait, and of no more (defer.c).
+ * than this: it tells of those that wait (defer.c).  Where one did not, its SYN
+ * that is said again is worth one too: the answer may pass at a peer, and is let
+ * go by nobody who did not hear of the SYN.
  */
 static bool worth_a_state(const struct nfsync_dev *nd,
 			  const struct nf_conn *ct)
 {
 	return (test_bit(IPS_SEEN_REPLY_BIT, &ct->status) ||
-		nf_ct_protonum(ct) != IPPROTO_TCP) &&
+		nf_ct_protonum(ct) != IPPROTO_TCP ||
+		nfsync_device_splits(nd)) &&
 	       nfsync_conntrack_eligible(nd, ct);
 }
 

@@ -702,6 +702,25 @@ test_split_handshakes()
 		"$fw2"); refused: fw2 $(refused_count "$fw2")"
 }
 
+# A SYN that found nobody to wait for was told to nobody, and its answer is let go
+# by nobody who did not hear of it. It is told when it is said again.
+test_not_held_and_said_again()
+{
+	check "ceiling" set_link defertime $LONG
+	check "fw2 mute" lose "$fw1" all
+	mark
+	check "noticed" wait_for "$WAIT" nopeer_counted
+	check "split" split_paths
+	mark
+	spawn "$cl" flow client "$SV4" "$FLOW_PORT" -p 31500 -r 1 -T 60
+	check "not held" wait_stat "$fw1" defer_nopeer \
+		$((BEFORE[defer_nopeer] + 1))
+	check "fw2 speaks" lose_nothing "$fw1"
+	check "it connects" wait "$PID"
+	check "together again" unsplit_paths
+	verdict "$fw1" in-sync
+}
+
 # ---- the end ----
 
 # A namespace ends while a packet is held. That its end is over is seen by that
@@ -738,4 +757,4 @@ run_tests test_told_before_it_leaves test_many_flows test_latency \
 	test_when_its_device_goes_down test_when_its_device_is_deleted \
 	test_no_peer test_silent_peer test_vlan test_routed_into_a_bridge \
 	test_bridged test_what_is_never_held test_split_handshakes \
-	test_namespace_ends
+	test_not_held_and_said_again test_namespace_ends
