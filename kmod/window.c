@@ -223,8 +223,8 @@ static bool passes(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
 /*
  * Not by NFSYNC_ST_LOCAL: that is taken away by the first word of the flow's new
  * node two seconds after our last packet, and it may have spoken for the last
- * time before.  Where no flow at all passes, one that did last may have left with the
- * others, and its first packet there was not told any more.
+ * time before.  Where no flow at all passes, one that did last may have left with
+ * the others, and its first packet there was not told any more.
  */
 static bool doubt_one(struct nfsync_dev *nd, struct nfsync_state *st, void *arg)
 {
