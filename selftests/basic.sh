@@ -69,7 +69,7 @@ test_nothing_is_sent_back()
 	expect "states created by the standby" "$(stat_get "$fw2" tx_ins)" eq 0
 	# two frames of fw1 may overtake each other, on two processors: of ten
 	# flows, which move at once
-	expect "updates sent by the standby" "$(stat_get "$fw2" tx_upd_c)" le 20
+	expect "updates sent by the standby" "$(updates "$fw2")" le 20
 	expect "stale on fw1" "$(stat_get "$fw1" stale)" le 20
 	expect "stale on fw2" "$(stat_get "$fw2" stale)" le 20
 }

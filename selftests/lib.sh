@@ -1151,6 +1151,12 @@ ended_on()
 	echo $(($(stat_get "$1" imp_later) + $(stat_get "$1" imp_deleted)))
 }
 
+# updates NS: that it sent, short and whole
+updates()
+{
+	echo $(($(stat_get "$1" tx_upd_c) + $(stat_get "$1" tx_upd)))
+}
+
 stat_all()
 {
 	in_ns "$1" ethtool -S "$DEV" | awk '$2 > 0 { print $1 $2 }'

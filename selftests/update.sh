@@ -180,12 +180,7 @@ udp_timeouts()
 	done | netlab
 }
 
-# updates: of fw1, those that fw2 asks for in the last ten seconds among them
-updates()
-{
-	echo $(($(stat_get "$fw1" tx_upd_c) + $(stat_get "$fw1" tx_upd)))
-}
-
+# What fw2 asks for in the last ten seconds refreshes as well.
 # A stream of 5 packets a second. Half is 6 s; 1 for rounding down, and more than
 # 4 for a slow host.
 test_timeout_is_refreshed()
@@ -198,13 +193,13 @@ test_timeout_is_refreshed()
 		-S "$TMP/up"
 	check "stream" wait_file "$TMP/up"
 	check "on fw2" wait_for "$WAIT" has_entry "$fw2" sport=31000
-	told=$(updates)
+	told=$(updates "$fw1")
 	for ((end = SECONDS + 26; SECONDS < end;)); do
 		left=$(seconds_left "$fw2" sport=31000)
 		[ "$left" -ge "$least" ] || least=$left
 	done
 	expect "least time left on fw2" "$least" ge 1
-	told=$(($(updates) - told))
+	told=$(($(updates "$fw1") - told))
 	expect "updates of 26 s, more than two times the timeout" "$told" ge 3
 	expect "updates of 26 s, not one for every packet" "$told" le 15
 	kill -USR1 "$PID"
