@@ -296,6 +296,7 @@ static struct nfsync_state *name_entry(struct nfsync_dev *nd,
 		/* never told: its own numbers count (join_seen) */
 		nfsync_state_assume(st);
 		set_bit(NFSYNC_ST_LOCAL, &st->flags);
+		set_bit(NFSYNC_ST_ELSEWHERE, &st->flags);
 	}
 	nfsync_stats_inc(nd, PFSYNC_STAT_IMP_ADOPTED);
 	return st;
@@ -810,6 +811,17 @@ static bool peer_owns(const struct nfsync_dev *nd,
 	       !nfsync_window_sees(nd, st, IP_CT_DIR_REPLY);
 }
 
+/*
+ * Its first word since a transfer was asked for.  The two did not hear each other
+ * before that: each may have got the flow meanwhile and told nobody, and has the
+ * truth also of one that is silent now.
+ */
+static bool is_first_word(const struct nfsync_dev *nd,
+			  const struct nfsync_state *st)
+{
+	return READ_ONCE(st->heard_gen) != READ_ONCE(nd->bulk.gen);
+}
+
 /* Our view of what came in vain, which says whether packets pass here */
 static void answer_stale(struct nfsync_dev *nd, struct nfsync_state *st)
 {
@@ -840,6 +852,7 @@ void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
 {
 	struct nf_conn *ct = st->ct;
 	bool elsewhere = ext && ext->status & NFSYNC_EXT_MOVES;
+	bool owned = elsewhere || is_first_word(nd, st);
 	bool further = false, farewell = false, marked = true;
 	bool split, is_told, taken;
 	struct nfsync_map_seen told[2];
@@ -852,11 +865,10 @@ void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
 	}
 
 	spin_lock_bh(&ct->lock);
-	if (elsewhere) {
+	if (owned)
 		set_bit(NFSYNC_ST_ELSEWHERE, &st->flags);
-		if (test_bit(NFSYNC_ST_ASSUMED, &st->flags))
-			nfsync_state_assume_not(st);
-	}
+	if (elsewhere && test_bit(NFSYNC_ST_ASSUMED, &st->flags))
+		nfsync_state_assume_not(st);
 	before = st->told_state;
 	take = judge(nd, st, ct, peer);
 	split = nfsync_device_splits(nd) &&

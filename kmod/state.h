@@ -53,7 +53,7 @@ enum {
 	NFSYNC_ST_HELD,		/* its first packet waits (defer.c) */
 	NFSYNC_ST_AWAITED,	/* packets wait for news of it (early.c) */
 	NFSYNC_ST_LEAVING,	/* packets have waited, and are not gone yet */
-	NFSYNC_ST_ELSEWHERE,	/* as a peer says; told when a packet comes here */
+	NFSYNC_ST_ELSEWHERE,	/* a peer may have the truth: tell of a packet here */
 };
 
 struct nfsync_state {

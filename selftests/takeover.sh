@@ -169,6 +169,43 @@ fw1_takes_back()
 	expect_same "invalid on fw2" "$(bad_packets "$fw2")" "0 0 0"
 }
 
+# fw2 gets a connection while nobody hears of it, which is silent when fw1 comes
+# back. It moves by fw1 until that knows all of it, by fw2 too little to be told
+# of, and by fw1 again.
+test_a_pause_as_fw1_returns()
+{
+	local bad talker
+
+	spawn "$cl" flow client "$SV4" "$FLOW_PORT" -r 0 -w 50 -U 2000 -D 2000 \
+		-T $((400 * NFSYNC_SLOW)) -S "$TMP/talker"
+	talker=$PID
+	check "connection" wait_file "$TMP/talker"
+	bad="$(bad_packets "$fw1") $(bad_packets "$fw2")"
+	fw_off "$fw1"
+	check "gateway moves" move_gateway "$fw2"
+	check "it moves by fw2" wait_traffic "$fw2" 20
+	kill -STOP "$talker"
+	sleep 4		# past what counts as just now
+	fw_on "$fw1"
+	check "fw1 in sync" wait_for "$((WAIT * 2))" verdict_is "$fw1" in-sync
+	check "fw2 in sync" wait_for "$((WAIT * 2))" verdict_is "$fw2" in-sync
+	check "gateway returns" move_gateway "$fw1"
+	kill -CONT "$talker"
+	check "it moves by fw1, far" wait_traffic "$fw1" 400
+	kill -STOP "$talker"
+	check "gateway moves again" move_gateway "$fw2"
+	kill -CONT "$talker"
+	check "it moves by fw2, a little" wait_traffic "$fw2" 4
+	kill -STOP "$talker"
+	check "gateway returns again" move_gateway "$fw1"
+	kill -CONT "$talker"
+	check "it goes on by fw1" wait_traffic "$fw1" 40
+	expect_same "invalid" "$(bad_packets "$fw1") $(bad_packets "$fw2")" \
+		"$bad"
+	kill -USR1 "$talker"
+	check "it ends well" wait "$talker"
+}
+
 has_ended()
 {
 	! grep -q '^State:.[^Z]' "/proc/$1/status" 2> "$TMP/status"
@@ -313,5 +350,6 @@ run_tests test_220_connections test_fw2_takes_over test_fw1_takes_back \
 	test_paths_move_there_and_back test_paths_move_to_a_new_device \
 	test_fw2_takes_over_long_after_the_last_word \
 	test_fw2_takes_over_long_after_the_link_broke \
-	test_every_connection_ends_well test_forged_segments_bounded \
-	test_forged_segments_strict test_forged_segments_liberal
+	test_every_connection_ends_well test_a_pause_as_fw1_returns \
+	test_forged_segments_bounded test_forged_segments_strict \
+	test_forged_segments_liberal

@@ -306,6 +306,28 @@ static void who_moves_it_owns_it(void)
 	KTAP_EXPECT(!test_bit(NFSYNC_ST_LOCAL, &st->flags));
 }
 
+/*
+ * A peer may have the truth of a flow that is silent there, by packets that it
+ * could tell nobody of: its next packet here is told
+ */
+static void what_a_transfer_says_may_be_the_truth(void)
+{
+	struct nfsync_state *st = world_state(1);
+
+	KTAP_ASSERT(st);
+	state(NFSYNC_ACT_UPD, 1, st->id, WORLD_HOSTID);
+	KTAP_EXPECT(test_bit(NFSYNC_ST_ELSEWHERE, &st->flags));
+
+	clear_bit(NFSYNC_ST_ELSEWHERE, &st->flags);
+	state(NFSYNC_ACT_UPD, 1, st->id, WORLD_HOSTID);
+	KTAP_EXPECT(!test_bit(NFSYNC_ST_ELSEWHERE, &st->flags));
+
+	/* the next transfer */
+	WRITE_ONCE(nd->bulk.gen, nd->bulk.gen + 1);
+	state(NFSYNC_ACT_UPD, 1, st->id, WORLD_HOSTID);
+	KTAP_EXPECT(test_bit(NFSYNC_ST_ELSEWHERE, &st->flags));
+}
+
 /* A BSD says of all that expires there: what moved here since is alive */
 static void ended_by_a_bsd(void)
 {
@@ -534,6 +556,7 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(asked_for_all),
 	KTAP_TEST(ended_by_a_node),
 	KTAP_TEST(who_moves_it_owns_it),
+	KTAP_TEST(what_a_transfer_says_may_be_the_truth),
 	KTAP_TEST(ended_by_a_bsd),
 	KTAP_TEST(news_of_the_dead),
 	KTAP_TEST(more_dead_than_can_be_denied),
