@@ -34,7 +34,7 @@ test_flush_of_idle_entries()
 	del=$(stat_get "$fw1" tx_del_c)
 	# news of a flush wait for its end, for 100 intervals at most: enough
 	# for the slowest guest
-	ip -n "$fw1" link set "$DEV" type pfsync flush 200
+	ip -n "$fw1" link set "$DEV" type pfsync flush 500
 	ct_flush "$fw1"
 	check "fw2 is empty" wait_states "$fw2" 0
 	check "quiet" wait_quiet "$fw1"
@@ -59,7 +59,7 @@ test_flush_of_what_two_nodes_created()
 	check "on fw1" wait_states "$fw1" 400
 	check "quiet" wait_quiet "$fw1" "$fw2"
 	clr=$(stat_get "$fw1" tx_clr)
-	ip -n "$fw1" link set "$DEV" type pfsync flush 200
+	ip -n "$fw1" link set "$DEV" type pfsync flush 500
 	ct_flush "$fw1"
 	# fw1 has no say in what it merely learned of
 	check "its own are gone from fw2" wait_ports "$fw2" 20000 29999 0
