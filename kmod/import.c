@@ -812,14 +812,16 @@ static bool peer_owns(const struct nfsync_dev *nd,
 }
 
 /*
- * Its first word since a transfer was asked for.  The two did not hear each other
- * before that: each may have got the flow meanwhile and told nobody, and has the
- * truth also of one that is silent now.
+ * The first word of a flow since a transfer was asked for.  The two did not hear
+ * each other before that: a peer may have got the flow meanwhile, and told nobody,
+ * and has the truth also of one that is silent now.  Not of what passes here: what
+ * the peer hears of it in its turn says so.
  */
-static bool is_first_word(const struct nfsync_dev *nd,
-			  const struct nfsync_state *st)
+static bool may_be_elsewhere(const struct nfsync_dev *nd,
+			     const struct nfsync_state *st)
 {
-	return READ_ONCE(st->heard_gen) != READ_ONCE(nd->bulk.gen);
+	return READ_ONCE(st->heard_gen) != READ_ONCE(nd->bulk.gen) &&
+	       !nfsync_state_passes(st);
 }
 
 /* Our view of what came in vain, which says whether packets pass here */
@@ -852,7 +854,7 @@ void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
 {
 	struct nf_conn *ct = st->ct;
 	bool elsewhere = ext && ext->status & NFSYNC_EXT_MOVES;
-	bool owned = elsewhere || is_first_word(nd, st);
+	bool owned = elsewhere || may_be_elsewhere(nd, st);
 	bool further = false, farewell = false, marked = true;
 	bool split, is_told, taken;
 	struct nfsync_map_seen told[2];

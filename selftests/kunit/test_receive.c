@@ -322,7 +322,12 @@ static void what_a_transfer_says_may_be_the_truth(void)
 	state(NFSYNC_ACT_UPD, 1, st->id, WORLD_HOSTID);
 	KTAP_EXPECT(!test_bit(NFSYNC_ST_ELSEWHERE, &st->flags));
 
-	/* the next transfer */
+	/* the next transfer, of what passes here and of what does not */
+	passes(st);
+	WRITE_ONCE(nd->bulk.gen, nd->bulk.gen + 1);
+	state(NFSYNC_ACT_UPD, 1, st->id, WORLD_HOSTID);
+	KTAP_EXPECT(!test_bit(NFSYNC_ST_ELSEWHERE, &st->flags));
+	nfsync_state_assume_not(st);
 	WRITE_ONCE(nd->bulk.gen, nd->bulk.gen + 1);
 	state(NFSYNC_ACT_UPD, 1, st->id, WORLD_HOSTID);
 	KTAP_EXPECT(test_bit(NFSYNC_ST_ELSEWHERE, &st->flags));
