@@ -854,7 +854,6 @@ void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
 {
 	struct nf_conn *ct = st->ct;
 	bool elsewhere = ext && ext->status & NFSYNC_EXT_MOVES;
-	bool owned = elsewhere || may_be_elsewhere(nd, st);
 	bool further = false, farewell = false, marked = true;
 	bool split, is_told, taken;
 	struct nfsync_map_seen told[2];
@@ -867,7 +866,7 @@ void nfsync_import_update(struct nfsync_dev *nd, struct nfsync_state *st,
 	}
 
 	spin_lock_bh(&ct->lock);
-	if (owned)
+	if (elsewhere || may_be_elsewhere(nd, st))
 		set_bit(NFSYNC_ST_ELSEWHERE, &st->flags);
 	if (elsewhere && test_bit(NFSYNC_ST_ASSUMED, &st->flags))
 		nfsync_state_assume_not(st);

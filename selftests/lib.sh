@@ -123,7 +123,9 @@ on_exit()
 kill_spawned()
 {
 	[ ${#SPAWNED[@]} -gt 0 ] || return 0
+	# one that a test has stopped hears of it when it goes on
 	kill "${SPAWNED[@]}" 2> /dev/null
+	kill -CONT "${SPAWNED[@]}" 2> /dev/null
 	wait "${SPAWNED[@]}" 2> /dev/null
 	SPAWNED=()
 }
