@@ -26,6 +26,7 @@ FEW=$(scaled 10)	# and of two more: 220 connections
 ALL=$((4 * N + 2 * FEW))
 declare -A CLIENTS=()
 PORT=30100
+TALKER=''
 end0=0 max0=0 win0=0 end1=0 win1=0	# of watched_idle
 
 # clients WHAT N ADDRESS OPTIONS...: N connections in the background
@@ -159,14 +160,29 @@ fw2_takes_over_in_doubt()
 	expect_same "invalid on fw2" "$(bad_packets "$fw2")" "0 0 0"
 }
 
-fw1_takes_back()
+fw1_returns()
 {
 	fw_on "$fw1"
 	check "fw1 in sync" wait_for "$((WAIT * 2))" verdict_is "$fw1" in-sync
 	check "fw2 in sync" wait_for "$((WAIT * 2))" verdict_is "$fw2" in-sync
 	check "gateway returns" move_gateway "$fw1"
+}
+
+fw1_takes_back()
+{
+	fw1_returns
 	check "traffic by fw1" wait_traffic "$fw1" "$(scaled 3000)"
 	expect_same "invalid on fw2" "$(bad_packets "$fw2")" "0 0 0"
+}
+
+# talks_by NS N: the paths move there, and who talks goes on until N packets came,
+# and pauses
+talks_by()
+{
+	check "gateway moves" move_gateway "$1"
+	kill -CONT "$TALKER"
+	check "it goes on" wait_traffic "$1" "$2"
+	kill -STOP "$TALKER"
 }
 
 # fw2 gets a connection while nobody hears of it, which is silent when fw1 comes
@@ -174,36 +190,25 @@ fw1_takes_back()
 # of, and by fw1 again.
 test_a_pause_as_fw1_returns()
 {
-	local bad talker
+	local bad
 
 	spawn "$cl" flow client "$SV4" "$FLOW_PORT" -r 0 -w 50 -U 2000 -D 2000 \
 		-T $((400 * NFSYNC_SLOW)) -S "$TMP/talker"
-	talker=$PID
+	TALKER=$PID
 	check "connection" wait_file "$TMP/talker"
 	bad="$(bad_packets "$fw1") $(bad_packets "$fw2")"
 	fw_off "$fw1"
-	check "gateway moves" move_gateway "$fw2"
-	check "it moves by fw2" wait_traffic "$fw2" 20
-	kill -STOP "$talker"
+	talks_by "$fw2" 20
 	sleep 4		# past what counts as just now
-	fw_on "$fw1"
-	check "fw1 in sync" wait_for "$((WAIT * 2))" verdict_is "$fw1" in-sync
-	check "fw2 in sync" wait_for "$((WAIT * 2))" verdict_is "$fw2" in-sync
-	check "gateway returns" move_gateway "$fw1"
-	kill -CONT "$talker"
-	check "it moves by fw1, far" wait_traffic "$fw1" 400
-	kill -STOP "$talker"
-	check "gateway moves again" move_gateway "$fw2"
-	kill -CONT "$talker"
-	check "it moves by fw2, a little" wait_traffic "$fw2" 4
-	kill -STOP "$talker"
-	check "gateway returns again" move_gateway "$fw1"
-	kill -CONT "$talker"
-	check "it goes on by fw1" wait_traffic "$fw1" 40
+	fw1_returns
+	talks_by "$fw1" 400
+	talks_by "$fw2" 4
+	talks_by "$fw1" 40
 	expect_same "invalid" "$(bad_packets "$fw1") $(bad_packets "$fw2")" \
 		"$bad"
-	kill -USR1 "$talker"
-	check "it ends well" wait "$talker"
+	kill -USR1 "$TALKER"
+	kill -CONT "$TALKER"
+	check "it ends well" wait "$TALKER"
 }
 
 has_ended()
